@@ -1,0 +1,1 @@
+"""What a person is doing: windows, features, the action model and its training."""

@@ -1,0 +1,1 @@
+"""The service: capture, pipeline, events, alerts and MQTT."""

@@ -1,0 +1,1 @@
+"""People in a frame: detection, association and pose."""
