@@ -1,0 +1,13 @@
+"""One file a command: its arguments, and what it does. Heavy imports happen when the command runs."""
+
+from __future__ import annotations
+
+from daemon.commands.benchmark import add_benchmark
+from daemon.commands.check import add_check
+from daemon.commands.demo import add_demo
+from daemon.commands.models import add_models
+from daemon.commands.replay import add_replay
+from daemon.commands.run import add_run
+from daemon.commands.train import add_train
+
+__all__ = ["add_benchmark", "add_check", "add_demo", "add_models", "add_replay", "add_run", "add_train"]

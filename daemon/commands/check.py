@@ -1,0 +1,36 @@
+"""`posewatch check`."""
+
+from __future__ import annotations
+
+import argparse
+
+from daemon.commands.parsing import Subparsers, add_command, config_argument
+
+__all__ = ["add_check"]
+
+
+def add_check(subparsers: Subparsers) -> None:
+    """Adds the command."""
+    parser = add_command(
+        subparsers,
+        "check",
+        "validate a configuration: names file, line and key of every mistake",
+        "posewatch check -c posewatch.yaml",
+    )
+    config_argument(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints one line a camera where the file is good; mistakes end with exit status 2."""
+    from daemon.config import load_config
+    from daemon.masking import mask_url
+
+    config = load_config(options.config)
+    broker = f"{config.mqtt.host}:{config.mqtt.port}" if config.mqtt.enabled else "off"
+    print(f"{options.config}: ok, {len(config.cameras)} cameras, MQTT {broker}")
+    for name, camera in config.cameras.items():
+        rules = ", ".join(rule for rule, settings in camera.rules.items() if settings.enabled) or "none"
+        state = "" if camera.enabled else " (disabled)"
+        print(f"  {name}{state}: {mask_url(str(camera.url))}  zones: {len(camera.zones)}  rules: {rules}")
+    return 0

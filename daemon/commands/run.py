@@ -1,0 +1,34 @@
+"""`posewatch run`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+from daemon.commands.parsing import Subparsers, add_command, config_argument
+
+__all__ = ["add_run"]
+
+
+def add_run(subparsers: Subparsers) -> None:
+    """Adds the command."""
+    parser = add_command(
+        subparsers,
+        "run",
+        "run the daemon until SIGTERM or Ctrl-C",
+        "posewatch run -c /etc/posewatch/posewatch.yaml",
+    )
+    config_argument(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Loads the configuration and the models, then watches."""
+    from daemon.config import load_config
+    from daemon.logs import configure_logging
+    from daemon.service import Service
+
+    config = load_config(options.config)
+    configure_logging(config.log)
+    logging.getLogger(__name__).info("loading config=%s", options.config)
+    return Service(config).run()

@@ -1,0 +1,69 @@
+"""The networks of one worker: detector, pose estimator and action model, loaded once per setting.
+
+ONNX Runtime sessions are shared by all cameras of a worker but never by two workers: with one intra-op
+thread a session is a sequential resource, and one set a worker keeps every core busy without locks.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from classifier.model import ActionModel
+from tracker.detector import Detector
+from tracker.pose import PoseEstimator
+
+if TYPE_CHECKING:
+    from daemon.config import ActionsConfig, DetectConfig, PoseConfig
+
+__all__ = ["Engines"]
+
+_POSE_VARIANTS = ("full", "lite", "heavy")
+
+
+class Engines:
+    """Loads each model once and hands it out by the settings that ask for it."""
+
+    def __init__(self) -> None:
+        self._detectors: dict[tuple[object, ...], Detector] = {}
+        self._estimators: dict[tuple[object, ...], PoseEstimator] = {}
+        self._models: dict[str, ActionModel] = {}
+
+    def detector(self, settings: DetectConfig) -> Detector:
+        """The detector for these settings.
+
+        Raises:
+            ModelError: the model file is missing, damaged or of an unknown layout.
+        """
+        key = (str(settings.model), settings.score, settings.iou, settings.max_people)
+        if key not in self._detectors:
+            self._detectors[key] = Detector(
+                settings.model, score=settings.score, iou=settings.iou, max_detections=settings.max_people
+            )
+        return self._detectors[key]
+
+    def estimator(self, settings: PoseConfig) -> PoseEstimator:
+        """The pose estimator for these settings; a model name is looked up in the model store.
+
+        Raises:
+            ModelError: the model file is missing or damaged.
+        """
+        key = (str(settings.model), settings.min_score)
+        if key not in self._estimators:
+            name = str(settings.model)
+            if name in _POSE_VARIANTS:
+                self._estimators[key] = PoseEstimator(variant=name, min_score=settings.min_score)
+            else:
+                self._estimators[key] = PoseEstimator(Path(name), min_score=settings.min_score)
+        return self._estimators[key]
+
+    def actions(self, settings: ActionsConfig) -> ActionModel:
+        """The action model for these settings.
+
+        Raises:
+            ModelError: the model file is missing or damaged.
+        """
+        key = str(settings.model)
+        if key not in self._models:
+            self._models[key] = ActionModel(settings.model)
+        return self._models[key]

@@ -1,0 +1,176 @@
+"""One camera's way from a frame to its messages; reads top to bottom like the picture in the documentation.
+
+Frame -> detections -> tracks -> poses -> windows -> action scores -> scene -> events and alerts -> messages
+
+A pipeline holds the state of one camera (tracks, windows, actions, alerts) and is driven by one thread at a
+time. The networks come with each call, so that workers can share nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from classifier.model import ActionScores
+from classifier.window import PoseWindows
+from daemon.actions import ActionHysteresis
+from daemon.alerts import AlertEngine
+from daemon.capture import Frame
+from daemon.config import CameraConfig
+from daemon.engines import Engines
+from daemon.events import EventReporter
+from daemon.messages import Message
+from daemon.scene import Person, Scene
+from daemon.timing import StageClock
+from daemon.topics import Topics
+from daemon.zones import ZoneMap
+from tracker.association import Track, Tracker, TrackState
+from tracker.following import PoseFollower
+from tracker.pose import Pose
+
+__all__ = ["CameraPipeline", "FrameResult"]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameResult:
+    """What one frame led to: the scene, and the messages to publish in this order."""
+
+    scene: Scene
+    messages: list[Message]
+
+
+class CameraPipeline:
+    """Everything that is remembered about one camera.
+
+    Args:
+        name: the camera's name in the configuration.
+        settings: the camera's effective settings.
+        topics: where its messages go.
+        clock: sums the time of each stage; one of its own by default.
+    """
+
+    def __init__(
+        self, name: str, settings: CameraConfig, topics: Topics, *, clock: StageClock | None = None
+    ) -> None:
+        self.name = name
+        self.clock = clock or StageClock()
+        self.alerts_enabled = True
+        self._settings = settings
+        self._topics = topics
+        track = settings.track
+        self._tracker = Tracker(
+            name,
+            high_score=track.high_score,
+            low_score=track.low_score,
+            new_score=track.new_score,
+            confirm_hits=track.confirm_hits,
+            lost_seconds=track.lost,
+        )
+        self._follower = PoseFollower()
+        self._windows: PoseWindows | None = None
+        self._actions = ActionHysteresis(settings.actions)
+        self._zones = ZoneMap(settings.zones)
+        self._events = EventReporter(name, topics, zones=tuple(settings.zones))
+        self._alerts = AlertEngine(name, settings.rules, topics)
+        self._last_prediction: float | None = None
+        self._scores: dict[str, ActionScores] = {}
+
+    def process(self, frame: Frame, engines: Engines) -> FrameResult:
+        """Takes the camera's next frame; frames must come in the order of their time."""
+        clock = self.clock
+        with clock.stage("detect"):
+            detections = engines.detector(self._settings.detect).detect(frame.image)
+        with clock.stage("track"):
+            tracks = self._tracker.update(
+                detections, monotonic=frame.monotonic, captured_at=frame.captured_at
+            )
+        with clock.stage("pose"):
+            seen = [track for track in tracks if track.last_monotonic == frame.monotonic]
+            estimator = engines.estimator(self._settings.pose)
+            poses = self._follower.estimate(frame.image, seen, estimator)
+        with clock.stage("action"):
+            self._update_actions(frame, tracks, poses, engines)
+        with clock.stage("report"):
+            scene = self._scene(frame, tracks, poses)
+            messages = self._events.update(scene)
+            if self.alerts_enabled:
+                messages += self._alerts.evaluate(scene)
+            if self._settings.publish_tracks:
+                messages.append(self._events.tracks_message(scene))
+        self._forget(tracks)
+        return FrameResult(scene, messages)
+
+    def initial_messages(self) -> list[Message]:
+        """Retained state before the first frame: nobody seen, every rule OFF."""
+        return [*self._events.states(), *self._alerts.states()]
+
+    def set_alerts_enabled(self, enabled: bool, captured_at: float) -> list[Message]:
+        """Switches the rules on or off; alerts that are ON are cleared when switched off."""
+        self.alerts_enabled = enabled
+        return [] if enabled else self._alerts.close(captured_at)
+
+    @property
+    def active_alerts(self) -> tuple[str, ...]:
+        """Names of the rules that are ON."""
+        return self._alerts.active
+
+    def close(self, captured_at: float) -> list[Message]:
+        """Ends whatever is still open: alerts, actions and events."""
+        return [*self._alerts.close(captured_at), *self._events.close(captured_at)]
+
+    def _update_actions(
+        self, frame: Frame, tracks: Sequence[Track], poses: dict[str, Pose], engines: Engines
+    ) -> None:
+        model = engines.actions(self._settings.actions)
+        if self._windows is None:
+            self._windows = PoseWindows(rate=model.rate, seconds=model.seconds)
+        for track_id, pose in poses.items():
+            self._windows.push(track_id, pose.landmarks, pose.world, frame.monotonic)
+        every = self._settings.actions.every
+        last = self._last_prediction
+        # A little tolerance: at 10 fps a period of 200 ms means every second frame, jitter or not.
+        if last is not None and frame.monotonic - last < every - 0.02:
+            return
+        self._last_prediction = frame.monotonic
+        candidates = (
+            self._windows.window(track.id) for track in tracks if track.state is TrackState.CONFIRMED
+        )
+        windows = [window for window in candidates if window is not None]
+        for scores in model.predict(windows) if windows else ():
+            self._scores[scores.track] = scores
+            self._actions.update(scores)
+
+    def _scene(self, frame: Frame, tracks: Sequence[Track], poses: dict[str, Pose]) -> Scene:
+        height, width = frame.image.shape[:2]
+        people = []
+        for track in tracks:
+            action, score = self._actions.current(track.id)
+            people.append(
+                Person(
+                    track=track,
+                    pose=poses.get(track.id),
+                    scores=self._scores.get(track.id),
+                    action=action,
+                    action_score=score,
+                    zones=self._zones.containing(track.box, width, height),
+                )
+            )
+        return Scene(
+            camera=self.name,
+            width=width,
+            height=height,
+            captured_at=frame.captured_at,
+            monotonic=frame.monotonic,
+            people=tuple(people),
+        )
+
+    def _forget(self, tracks: Sequence[Track]) -> None:
+        removed = [track.id for track in tracks if track.state is TrackState.REMOVED]
+        if not removed:
+            return
+        self._follower.drop(removed)
+        for track_id in removed:
+            self._scores.pop(track_id, None)
+            self._actions.drop(track_id)
+            if self._windows is not None:
+                self._windows.drop(track_id)

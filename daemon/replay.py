@@ -1,0 +1,268 @@
+"""`posewatch replay`: the daemon's pipeline on files, faster than real time, the same result every run.
+
+Every time in the output comes from the clip (its presentation times on top of `start_time`), none from the
+machine's clock, so two runs over the same input give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from daemon.annotate import VideoWriter, annotate
+from daemon.capture import EndOfStream, Frame, FrameReader
+from daemon.config import CameraConfig, Config
+from daemon.engines import Engines
+from daemon.errors import UsageError
+from daemon.landmark_log import LandmarkLog
+from daemon.messages import Message
+from daemon.pipeline import CameraPipeline, FrameResult
+from daemon.scene import Scene
+from daemon.timing import StageClock
+from daemon.topics import Topics
+from tracker.association import TrackState
+
+__all__ = ["ReplayOutputs", "ReplaySummary", "replay"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOutputs:
+    """Where to write what; None leaves it out. With several clips `tracks` and `annotate` name folders."""
+
+    events: str | None = None
+    tracks: Path | None = None
+    landmarks: Path | None = None
+    annotate: Path | None = None
+
+
+@dataclass(slots=True)
+class ReplaySummary:
+    """What a replay saw."""
+
+    clips: int = 0
+    frames: int = 0
+    seconds: float = 0.0
+    people: set[str] = field(default_factory=set)
+    events: int = 0
+    actions: dict[str, int] = field(default_factory=dict)
+    alerts: list[tuple[float, str]] = field(default_factory=list)
+    stages: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def frames_per_second(self) -> float:
+        """Whole pipeline, reading and writing included."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+
+def replay(
+    clips: Sequence[Path],
+    config: Config,
+    outputs: ReplayOutputs,
+    *,
+    camera: str | None = None,
+    start_time: float = 0.0,
+    max_seconds: float | None = None,
+    progress: Callable[[str, int], None] = lambda clip, frames: None,
+) -> ReplaySummary:
+    """Runs every clip through a fresh pipeline with the settings of one camera of the configuration.
+
+    Args:
+        clips: video files, each taken from its first frame to its last.
+        config: the configuration.
+        outputs: files to write.
+        camera: whose settings to use; the first camera of the configuration by default.
+        start_time: UTC epoch seconds of the first clip's first frame; each next clip starts a second after
+            the end of the one before, so that ids stay unique.
+        max_seconds: only this much of each clip.
+        progress: called with the clip's name and the frames done so far.
+
+    Raises:
+        UsageError: no such camera, or outputs that cannot be.
+        CaptureError: a clip cannot be opened or decoded.
+        ModelError: a model cannot be loaded.
+        OSError: an output cannot be written.
+    """
+    name, settings = _pick_camera(config, camera)
+    several = len(clips) > 1
+    for folder in (outputs.tracks, outputs.annotate):
+        if several and folder is not None:
+            if folder.suffix:
+                raise UsageError(f"{folder}: with several clips this must be a folder")
+            folder.mkdir(parents=True, exist_ok=True)
+    engines, clock, summary = Engines(), StageClock(), ReplaySummary()
+    topics = Topics(config.mqtt.prefix)
+    started = time.perf_counter()
+    with ExitStack() as stack:
+        events = _TextOutput.open(outputs.events, stack)
+        for clip in clips:
+            pipeline = CameraPipeline(name, settings, topics, clock=clock)
+            run = _ClipRun(clip, name, settings, pipeline, outputs, events, summary, several)
+            start_time = run.run(engines, start_time, max_seconds, progress) + 1.0
+            summary.clips += 1
+    summary.seconds = time.perf_counter() - started
+    summary.stages = clock.milliseconds()
+    return summary
+
+
+def _pick_camera(config: Config, camera: str | None) -> tuple[str, CameraConfig]:
+    if camera is None:
+        camera = next(iter(config.cameras))
+    if camera not in config.cameras:
+        raise UsageError(f"--camera {camera}: not in the configuration; it has {', '.join(config.cameras)}")
+    return camera, config.cameras[camera]
+
+
+class _TextOutput:
+    """A text file that appears whole under its name, or standard output for "-"."""
+
+    def __init__(self, stream: IO[str], temporary: Path | None, final: Path | None) -> None:
+        self._stream, self._temporary, self._final = stream, temporary, final
+
+    @classmethod
+    def open(cls, target: str | Path | None, stack: ExitStack) -> _TextOutput | None:
+        if target is None:
+            return None
+        if str(target) == "-":
+            return cls(sys.stdout, None, None)
+        final = Path(target)
+        temporary = final.with_name(f".{final.name}.part")
+        output = cls(temporary.open("w", encoding="utf-8"), temporary, final)
+        stack.push(output._finish)
+        return output
+
+    def line(self, text: str) -> None:
+        self._stream.write(text + "\n")
+
+    def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._temporary is None or self._final is None:
+            return
+        self._stream.close()
+        if kind is None:
+            self._temporary.replace(self._final)
+        else:
+            self._temporary.unlink(missing_ok=True)
+
+
+class _ClipRun:
+    """One clip through one pipeline, with its outputs."""
+
+    def __init__(
+        self,
+        clip: Path,
+        camera: str,
+        settings: CameraConfig,
+        pipeline: CameraPipeline,
+        outputs: ReplayOutputs,
+        events: _TextOutput | None,
+        summary: ReplaySummary,
+        several: bool,
+    ) -> None:
+        self._clip, self._camera, self._settings = clip, camera, settings
+        self._pipeline, self._outputs, self._events, self._summary = pipeline, outputs, events, summary
+        self._several = several
+
+    def run(
+        self,
+        engines: Engines,
+        start_time: float,
+        max_seconds: float | None,
+        progress: Callable[[str, int], None],
+    ) -> float:
+        """Returns the time of the last frame."""
+        clock, frames, now = self._pipeline.clock, 0, start_time
+        with ExitStack() as stack:
+            reader = FrameReader(self._camera, str(self._clip), start_time=start_time)
+            stack.callback(reader.close)
+            tracks = _TextOutput.open(self._named(self._outputs.tracks, ".txt"), stack)
+            video = self._video(reader, stack)
+            landmarks = LandmarkLog(self._outputs.landmarks, self._several and self._clip.stem or "", stack)
+            self._report(self._pipeline.initial_messages(), start_time)
+            while True:
+                try:
+                    with clock.stage("read"):
+                        frame = reader.read()
+                except EndOfStream:
+                    break
+                if max_seconds is not None and frame.captured_at - start_time >= max_seconds:
+                    break
+                result = self._pipeline.process(frame, engines)
+                frames, now = frames + 1, frame.captured_at
+                self._report(result.messages, now)
+                self._write(frame, result, frames, tracks, video, landmarks)
+                progress(self._clip.name, frames)
+            self._report(self._pipeline.close(now), now)
+        self._summary.frames += frames
+        return now
+
+    def _named(self, target: Path | None, suffix: str) -> Path | None:
+        return target / (self._clip.stem + suffix) if target is not None and self._several else target
+
+    def _video(self, reader: FrameReader, stack: ExitStack) -> VideoWriter | None:
+        path = self._named(self._outputs.annotate, ".mp4")
+        return None if path is None else stack.enter_context(VideoWriter(path, reader.rate))
+
+    def _report(self, messages: Sequence[Message], now: float) -> None:
+        for message in messages:
+            _count(message, self._summary)
+            if self._events is not None:
+                payload = message.payload
+                if isinstance(payload, bytes):
+                    payload = f"<{len(payload)} bytes>"
+                row = {"topic": message.topic, "payload": payload, "t": round(now, 3)}
+                self._events.line(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
+
+    def _write(
+        self,
+        frame: Frame,
+        result: FrameResult,
+        number: int,
+        tracks: _TextOutput | None,
+        video: VideoWriter | None,
+        landmarks: LandmarkLog,
+    ) -> None:
+        scene = result.scene
+        self._summary.people.update(
+            person.track.id for person in scene.people if person.track.state is TrackState.CONFIRMED
+        )
+        if tracks is not None:
+            for row in _mot_rows(scene, number):
+                tracks.line(row)
+        landmarks.write(scene)
+        if video is not None:
+            with self._pipeline.clock.stage("annotate"):
+                zones = {name: zone.points for name, zone in self._settings.zones.items()}
+                video.write(annotate(frame.image, scene, zones, self._pipeline.active_alerts))
+
+
+def _mot_rows(scene: Scene, number: int) -> list[str]:
+    """MOT Challenge rows of the people who are confirmed and seen in this frame."""
+    rows = []
+    for person in scene.people:
+        track = person.track
+        if track.state is TrackState.CONFIRMED and track.last_monotonic == scene.monotonic:
+            left, top, right, bottom = (float(value) for value in track.box)
+            rows.append(
+                f"{number},{track.number},{left:.2f},{top:.2f},{right - left:.2f},{bottom - top:.2f},"
+                f"{track.score:.3f},-1,-1,-1"
+            )
+    return rows
+
+
+def _count(message: Message, summary: ReplaySummary) -> None:
+    payload = message.payload
+    if not isinstance(payload, dict):
+        return
+    kind, last = payload.get("type"), message.topic.rsplit("/", 1)[-1]
+    if last == "events":
+        summary.events += 1
+    elif last == "actions" and kind == "start":
+        action = str(payload["action"])
+        summary.actions[action] = summary.actions.get(action, 0) + 1
+    elif last == "alerts" and kind == "raised":
+        summary.alerts.append((float(payload["start_time"]), str(payload["rule"])))

@@ -1,0 +1,205 @@
+"""`posewatch run`: cameras, workers and the publisher, from start to a clean stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from importlib.metadata import version
+
+from daemon import notify
+from daemon.capture import Camera, CameraStatus, Frame
+from daemon.config import Config
+from daemon.engines import Engines
+from daemon.messages import Message
+from daemon.mqtt import Publisher
+from daemon.pipeline import CameraPipeline
+from daemon.process_usage import ProcessUsage
+from daemon.scheduler import Scheduler
+from daemon.timing import LatencyMeter
+from daemon.topics import Topics
+
+__all__ = ["Service"]
+
+_log = logging.getLogger(__name__)
+
+
+class _Channel:
+    """One camera with its pipeline and its figures. The lock orders what is published for the camera."""
+
+    def __init__(self, name: str, config: Config, topics: Topics) -> None:
+        self.name = name
+        self.settings = config.cameras[name]
+        self.pipeline = CameraPipeline(name, self.settings, topics)
+        self.camera = Camera(name, self.settings)
+        self.latency = LatencyMeter()
+        self.lock = threading.Lock()
+        self.enabled = True
+        self.last_captured_at = time.time()
+        self.counts = (0, 0)  # frames in and processed at the last report
+        self.counted_at = time.monotonic()
+
+    def take(self) -> Frame | None:
+        """The newest frame of the camera; None while it is switched off."""
+        return self.camera.take() if self.enabled else None
+
+
+class Service:
+    """The daemon. `run` blocks until `stop` is called or SIGTERM or SIGINT arrives.
+
+    Args:
+        config: the validated configuration.
+
+    Raises:
+        ModelError: a model that the configuration names cannot be loaded.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._topics = Topics(config.mqtt.prefix)
+        self._stopping = threading.Event()
+        self._started_at = time.time()
+        self._usage = ProcessUsage()
+        self._channels = [_Channel(name, config, self._topics) for name in config.cameras]
+        self._by_name = {channel.name: channel for channel in self._channels}
+        workers = config.performance.workers or len(os.sched_getaffinity(0))
+        active = sum(channel.settings.enabled for channel in self._channels)
+        engines = [Engines() for _ in range(max(1, min(workers, active)))]
+        self._warm_up(engines)
+        self._publisher = Publisher(config.mqtt, on_command=self._on_command)
+        self._scheduler: Scheduler[Frame, Engines] = Scheduler(self._channels, engines, self._work)
+
+    def run(self) -> int:
+        """Runs until stopped; returns the exit status."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+        self._publisher.start()
+        self._publish([self._info(), *self._initial_state()])
+        self._scheduler.start()
+        for channel in self._channels:
+            channel.camera.on_frame = self._scheduler.wake
+            channel.camera.on_status = self._on_status
+            if channel.settings.enabled:
+                channel.camera.start()
+        notify.ready()
+        notify.status(f"watching {len(self._channels)} cameras")
+        _log.info("started cameras=%d workers=%d", len(self._channels), self._scheduler.workers)
+        interval = self._config.stats_interval
+        due = time.monotonic() + min(interval, 5.0)
+        while not self._stopping.wait(max(0.0, due - time.monotonic())):
+            due += interval
+            self._publish([self._stats()])
+        self._shut_down()
+        return 0
+
+    def stop(self) -> None:
+        """Asks `run` to end; safe from a signal handler and from any thread."""
+        self._stopping.set()
+
+    def _warm_up(self, engines: list[Engines]) -> None:
+        """Loads every model now, so that a bad file ends the start and the first frame is not slow."""
+        for engine in engines:
+            for channel in self._channels:
+                engine.detector(channel.settings.detect)
+                engine.estimator(channel.settings.pose)
+                engine.actions(channel.settings.actions)
+
+    def _work(self, index: int, frame: Frame, engines: Engines) -> None:
+        channel = self._channels[index]
+        with channel.lock:
+            result = channel.pipeline.process(frame, engines)
+            channel.last_captured_at = frame.captured_at
+            self._publish(result.messages)
+        channel.latency.add(time.monotonic() - frame.monotonic)
+
+    def _publish(self, messages: list[Message]) -> None:
+        for message in messages:
+            self._publisher.publish(message)
+
+    def _initial_state(self) -> list[Message]:
+        messages = []
+        for channel in self._channels:
+            messages += channel.pipeline.initial_messages()
+            messages.append(self._switch_state(channel, "enabled", channel.enabled))
+            messages.append(self._switch_state(channel, "alerts", channel.pipeline.alerts_enabled))
+            if not channel.settings.enabled:
+                messages.append(self._camera_status(channel.name, channel.camera.status))
+        return messages
+
+    def _info(self) -> Message:
+        settings = next(iter(self._config.cameras.values()))
+        payload = {
+            "version": version("posewatch"),
+            "started_at": round(self._started_at, 3),
+            "cameras": [channel.name for channel in self._channels],
+            "models": {
+                "detector": str(settings.detect.model or "bundled"),
+                "pose": str(settings.pose.model),
+                "actions": str(settings.actions.model or "bundled"),
+            },
+        }
+        return Message(self._topics.info(), payload, qos=1, retain=True)
+
+    def _camera_status(self, camera: str, status: CameraStatus) -> Message:
+        payload = {
+            "state": status.state.value,
+            "reason": status.reason.value if status.reason else None,
+            "since": round(status.since, 3),
+            "fps": status.fps,
+        }
+        return Message(self._topics.camera_status(camera), payload, qos=1, retain=True)
+
+    def _on_status(self, camera: str, status: CameraStatus) -> None:
+        _log.info("camera_state camera=%s state=%s reason=%s", camera, status.state.value, status.reason)
+        self._publisher.publish(self._camera_status(camera, status))
+
+    def _switch_state(self, channel: _Channel, switch: str, on: bool) -> Message:
+        return Message(
+            self._topics.switch_state(channel.name, switch), "ON" if on else "OFF", qos=1, retain=True
+        )
+
+    def _on_command(self, camera: str, switch: str, on: bool) -> None:
+        channel = self._by_name.get(camera)
+        if channel is None:
+            _log.warning("command_ignored camera=%s reason=unknown_camera", camera)
+            return
+        with channel.lock:
+            if switch == "alerts":
+                self._publish(channel.pipeline.set_alerts_enabled(on, channel.last_captured_at))
+            else:
+                channel.enabled = on
+            self._publish([self._switch_state(channel, switch, on)])
+        _log.info("switched camera=%s switch=%s on=%s", camera, switch, on)
+
+    def _stats(self) -> Message:
+        cameras = {}
+        for index, channel in enumerate(self._channels):
+            now = time.monotonic()
+            counts = (channel.camera.frames_in, self._scheduler.processed[index])
+            elapsed = max(now - channel.counted_at, 1e-3)
+            cameras[channel.name] = {
+                "fps_in": round((counts[0] - channel.counts[0]) / elapsed, 2),
+                "fps_processed": round((counts[1] - channel.counts[1]) / elapsed, 2),
+                "dropped": channel.camera.frames_dropped,
+                "errors": self._scheduler.errors[index],
+                "latency_ms": channel.latency.percentiles(),
+            }
+            channel.counts, channel.counted_at = counts, now
+        payload = {**self._usage.read(), "queue": self._publisher.queued, "cameras": cameras}
+        return Message(self._topics.stats(), payload, qos=0, retain=False)
+
+    def _shut_down(self) -> None:
+        notify.stopping()
+        _log.info("stopping")
+        for channel in self._channels:
+            channel.camera.on_status = None
+            channel.camera.stop()
+        self._scheduler.stop()
+        for channel in self._channels:
+            self._publish(channel.pipeline.close(channel.last_captured_at))
+        self._publish([self._stats()])
+        self._publisher.close(timeout=5.0)
+        _log.info("stopped")
+

@@ -1,0 +1,141 @@
+"""Workers over cameras: fair, at most one frame of a camera in flight, errors end at the frame."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import pytest
+
+from daemon.scheduler import Scheduler
+
+
+class Source:
+    """Gives out `frames` numbered frames, or endless ones; thread-safe like a camera."""
+
+    def __init__(self, name: str, frames: int | None = None) -> None:
+        self.name = name
+        self._left = frames
+        self._lock = threading.Lock()
+
+    def take(self) -> int | None:
+        with self._lock:
+            if self._left is None:
+                return 1
+            if self._left == 0:
+                return None
+            self._left -= 1
+            return self._left
+
+
+@pytest.fixture
+def stop_at_end():
+    started: list[Scheduler] = []
+    yield started.append
+    for scheduler in started:
+        assert scheduler.stop(timeout=5)
+
+
+def test_every_frame_is_processed_once(stop_at_end):
+    done = threading.Event()
+    seen: list[tuple[int, int]] = []
+
+    def work(index: int, frame: int, _context: None) -> None:
+        seen.append((index, frame))
+        if len(seen) == 30:
+            done.set()
+
+    scheduler = Scheduler([Source(str(n), 10) for n in range(3)], [None, None], work)
+    stop_at_end(scheduler)
+    scheduler.start()
+    assert done.wait(5)
+    assert sorted(seen) == sorted((index, frame) for index in range(3) for frame in range(10))
+
+
+def test_cameras_share_the_workers_evenly(stop_at_end):
+    """Endless frames everywhere: after 400 frames no camera may be far from its share."""
+    counts: Counter[int] = Counter()
+    lock, done, never = threading.Lock(), threading.Event(), threading.Event()
+
+    def work(index: int, _frame: int, _context: None) -> None:
+        never.wait(0.001)  # real work takes time: without it the interpreter's thread switch decides
+        with lock:
+            counts[index] += 1
+            if sum(counts.values()) == 400:
+                done.set()
+
+    scheduler = Scheduler([Source(str(n)) for n in range(8)], [None, None], work)
+    stop_at_end(scheduler)
+    scheduler.start()
+    assert done.wait(10)
+    scheduler.stop()
+    assert max(counts.values()) - min(counts.values()) <= 5
+
+
+def test_a_camera_is_never_in_two_hands(stop_at_end):
+    busy, overlaps, done = set(), [], threading.Event()
+    lock, total = threading.Lock(), [0]
+
+    def work(index: int, _frame: int, _context: None) -> None:
+        with lock:
+            if index in busy:
+                overlaps.append(index)
+            busy.add(index)
+        with lock:
+            busy.discard(index)
+            total[0] += 1
+            if total[0] >= 300:
+                done.set()
+
+    scheduler = Scheduler([Source("a"), Source("b")], [None] * 4, work)
+    stop_at_end(scheduler)
+    scheduler.start()
+    assert done.wait(10)
+    assert overlaps == []
+
+
+def test_an_error_ends_that_frame_only(stop_at_end, caplog):
+    done = threading.Event()
+
+    def work(index: int, frame: int, _context: None) -> None:
+        if index == 0:
+            raise RuntimeError("broken frame")
+        if frame == 0:
+            done.set()
+
+    scheduler = Scheduler([Source("bad", 5), Source("good", 50)], [None], work)
+    stop_at_end(scheduler)
+    scheduler.start()
+    assert done.wait(5)
+    scheduler.stop()
+    assert scheduler.errors == [5, 0]
+    assert scheduler.processed[1] == 50
+    assert "camera=bad" in caplog.text
+
+
+def test_a_wake_up_reaches_a_sleeping_worker(stop_at_end):
+    source, done = Source("late", 0), threading.Event()
+    scheduler = Scheduler([source], [None], lambda *_: done.set())
+    stop_at_end(scheduler)
+    scheduler.start()
+    source._left = 1
+    scheduler.wake()
+    assert done.wait(5)
+
+
+def test_each_worker_keeps_its_own_context(stop_at_end):
+    owners: dict[str, set[int]] = {"x": set(), "y": set()}
+    done, lock = threading.Event(), threading.Lock()
+
+    def work(_index: int, _frame: int, context: str) -> None:
+        with lock:
+            owners[context].add(threading.get_ident())
+            if sum(map(len, owners.values())) == 2:
+                done.set()
+
+    scheduler = Scheduler([Source(str(n)) for n in range(4)], ["x", "y"], work)
+    stop_at_end(scheduler)
+    scheduler.start()
+    assert done.wait(10)
+    scheduler.stop()
+    assert all(len(threads) == 1 for threads in owners.values())
