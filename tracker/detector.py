@@ -1,0 +1,239 @@
+"""Person detection in one image: letterbox, one ONNX call, decoding, NMS."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tracker.heads import Head, HeadDecoder, recognise
+from tracker.nms import suppress
+from tracker.runtime import ModelError, create_session
+
+__all__ = ["Detections", "Detector", "Letterbox", "bundled_model", "letterbox"]
+
+FloatArray = npt.NDArray[np.float32]
+Image = npt.NDArray[np.uint8]
+
+_PADDING = 114  # grey that both YOLOX and ultralytics pad with in training
+_DYNAMIC_SIDE = 640  # input side of a model that leaves it open and names none
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """People found in one image, best first.
+
+    Attributes:
+        boxes: (N, 4) float32 left, top, right, bottom in pixels of the source image, inside it.
+        scores: (N,) float32 in 0..1.
+    """
+
+    boxes: FloatArray
+    scores: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """How an image lies in the network's input: input = source * scale + (left, top), pixels."""
+
+    scale: float
+    left: int
+    top: int
+
+    def to_source(self, boxes: FloatArray, width: int, height: int) -> FloatArray:
+        """Boxes (N, 4) of the input as boxes of a source image of width x height, cut at its border."""
+        offset = np.array([self.left, self.top, self.left, self.top], dtype=np.float32)
+        border = np.array([width, height, width, height], dtype=np.float32)
+        mapped: FloatArray = np.clip((boxes - offset) / np.float32(self.scale), 0.0, border)
+        return mapped
+
+
+def letterbox(image: Image, width: int, height: int, *, centred: bool) -> tuple[Image, Letterbox]:
+    """Scales an image to fit, keeping its aspect ratio, and pads the rest with grey.
+
+    Args:
+        image: (H, W, 3) uint8.
+        width: Width of the result, pixels.
+        height: Height of the result, pixels.
+        centred: Pad on both sides (ultralytics) or at the right and the bottom only (YOLOX).
+
+    Returns:
+        The (height, width, 3) uint8 result and where the image lies in it.
+    """
+    source_height, source_width = image.shape[:2]
+    scale = min(width / source_width, height / source_height)
+    inner_width = min(width, max(1, round(source_width * scale)))
+    inner_height = min(height, max(1, round(source_height * scale)))
+    # Half a pixel goes to the right and the bottom, as ultralytics' LetterBox rounds it.
+    left = round((width - inner_width) / 2 - 0.1) if centred else 0
+    top = round((height - inner_height) / 2 - 0.1) if centred else 0
+    canvas = np.full((height, width, 3), _PADDING, dtype=np.uint8)
+    inner = canvas[top : top + inner_height, left : left + inner_width]
+    if (inner_width, inner_height) == (source_width, source_height):
+        inner[:] = image
+    else:
+        inner[:] = cv2.resize(image, (inner_width, inner_height), interpolation=cv2.INTER_LINEAR)
+    return canvas, Letterbox(scale, left, top)
+
+
+def bundled_model() -> Path:
+    """The detector that comes with the package."""
+    return Path(str(resources.files("tracker"))) / "models" / "person_yolox_nano.onnx"
+
+
+class Detector:
+    """Finds people with any YOLOX or ultralytics (v8, 11, 26) ONNX model.
+
+    The head is recognised from the model's own shapes, see `tracker.heads`. One instance may be used by
+    several threads at once.
+
+    Example:
+        >>> detections = Detector().detect(cv2.imread("street.jpg"))
+        >>> detections.boxes.shape
+        (3, 4)
+    """
+
+    def __init__(
+        self,
+        model: Path | None = None,
+        *,
+        score: float = 0.1,
+        iou: float = 0.65,
+        max_detections: int = 100,
+        threads: int = 1,
+        providers: Sequence[str] | None = None,
+    ) -> None:
+        """Loads the model and runs it once on a blank image.
+
+        Args:
+            model: ONNX file; None takes the bundled one.
+            score: Least score of a detection. Low on purpose: the tracker's second stage uses weak
+                detections of people it already follows.
+            iou: NMS threshold. Higher keeps more of people who hide each other, and more doubles.
+            max_detections: At most this many people an image.
+            threads: Threads of one call.
+            providers: ONNX Runtime execution providers, best first; None means CPU.
+
+        Raises:
+            ModelError: The file is missing, damaged or no person detector.
+        """
+        path = bundled_model() if model is None else Path(model)
+        self._session = create_session(path, threads=threads, providers=providers)
+        self._score, self._iou, self._limit = score, iou, max_detections
+        inputs = self._session.get_inputs()
+        metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in _INPUT_TYPES:
+            raise ModelError(
+                f"{path}: not an image detector: one float input (1, 3, height, width) is needed"
+            )
+        self.name = path.stem
+        self._input = inputs[0].name
+        self._dtype = _INPUT_TYPES[inputs[0].type]
+        self.input_size = _input_size(inputs[0].shape, metadata)
+        self._decode = self._recognise(path, metadata)
+
+    def detect(self, image: Image) -> Detections:
+        """Finds the people in an image.
+
+        Args:
+            image: (H, W, 3) uint8, BGR.
+
+        Returns:
+            Detections in pixels of that image, best first.
+        """
+        head = self._decode.head
+        width, height = self.input_size
+        canvas, placed = letterbox(image, width, height, centred=not head.is_yolox)
+        candidates = self._decode(self._run(_blob(canvas, head, self._dtype)), self._score)
+        if self._decode.needs_nms:
+            kept = suppress(candidates.boxes, candidates.scores, iou=self._iou, limit=self._limit)
+        else:
+            kept = np.argsort(-candidates.scores, kind="stable")[: self._limit]
+        boxes = placed.to_source(candidates.boxes[kept], image.shape[1], image.shape[0])
+        # What lies wholly in the padding has no area left after the cut at the border.
+        inside = np.all(boxes[:, 2:] - boxes[:, :2] >= 1.0, axis=1)
+        return Detections(boxes[inside], candidates.scores[kept][inside])
+
+    def _run(self, blob: npt.NDArray[Any]) -> FloatArray:
+        output: FloatArray = self._session.run(None, {self._input: blob})[0]
+        return output
+
+    def _recognise(self, path: Path, metadata: dict[str, str]) -> HeadDecoder:
+        """The decoder for this model, from what it gives for a blank image."""
+        width, height = self.input_size
+        task = metadata.get("task", "detect")
+        if task != "detect":
+            raise ModelError(f"{path}: is a {task} model: choose one for detection")
+        blank = np.full((1, 3, height, width), _PADDING, dtype=self._dtype)
+        try:
+            output = np.asarray(self._run(blank))
+        except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+            reason = " ".join(str(error).split())
+            raise ModelError(f"{path}: fails on an image of {width}x{height} ({reason})") from error
+        found = recognise(output, height, width)
+        if found is None:
+            raise ModelError(
+                f"{path}: output {list(output.shape)} is of no known detector: YOLOX gives "
+                "(1, cells, 5+classes), ultralytics (1, 4+classes, cells) or (1, boxes, 6)"
+            )
+        return HeadDecoder(*found, height=height, width=width, label=_person_label(path, metadata))
+
+
+_INPUT_TYPES: dict[str, npt.DTypeLike] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+
+
+def _blob(canvas: Image, head: Head, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """(1, 3, H, W) input: 0..255 BGR for YOLOX, 0..1 RGB for ultralytics."""
+    if head.is_yolox:
+        return np.ascontiguousarray(canvas.transpose(2, 0, 1)[None], dtype=dtype)
+    rgb = np.ascontiguousarray(canvas[:, :, ::-1].transpose(2, 0, 1)[None], dtype=np.float32)
+    rgb *= np.float32(1.0 / 255.0)
+    return rgb.astype(dtype, copy=False)
+
+
+def _input_size(shape: Sequence[int | str | None], metadata: dict[str, str]) -> tuple[int, int]:
+    """Width and height of the input; for open dimensions what the export names, else 640."""
+    named = _literal(metadata.get("imgsz"))
+    if not (isinstance(named, (list, tuple)) and len(named) == 2):
+        named = (_DYNAMIC_SIDE, _DYNAMIC_SIDE)
+    height, width = (
+        dimension if isinstance(dimension, int) and dimension > 0 else int(default)
+        for dimension, default in zip(shape[2:], named, strict=True)
+    )
+    return width, height
+
+
+def _person_label(path: Path, metadata: dict[str, str]) -> int:
+    """Index of the class `person` in the metadata's `names`; 0 where a model carries no names."""
+    names = _literal(metadata.get("names"))
+    if isinstance(names, (list, tuple)):
+        names = dict(enumerate(names))
+    if not isinstance(names, dict) or not names:
+        return 0
+    people = [
+        int(index) for index, name in names.items() if str(name).lower() in ("person", "people", "human")
+    ]
+    if people:
+        return people[0]
+    if len(names) == 1:
+        return 0
+    raise ModelError(
+        f"{path}: has no class person among its {len(names)} classes: choose a model that has it"
+    )
+
+
+def _literal(text: str | None) -> Any:
+    try:
+        return None if text is None else ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return None
