@@ -1,0 +1,38 @@
+"""The configuration: models that validate one YAML file, and its errors by file, line and key."""
+
+from __future__ import annotations
+
+from daemon.config.actions import ActionsConfig, LabelConfig, LabelSettings
+from daemon.config.camera import CameraConfig, ReconnectConfig
+from daemon.config.detect import DetectConfig
+from daemon.config.errors import ConfigError
+from daemon.config.loading import load_config
+from daemon.config.mqtt import MqttConfig, TlsConfig
+from daemon.config.pose import PoseConfig
+from daemon.config.root import Config
+from daemon.config.rules import Rule
+from daemon.config.schema import json_schema
+from daemon.config.system import LogConfig, PerformanceConfig
+from daemon.config.track import TrackConfig
+from daemon.config.zones import Zone
+
+__all__ = [
+    "ActionsConfig",
+    "CameraConfig",
+    "Config",
+    "ConfigError",
+    "DetectConfig",
+    "LabelConfig",
+    "LabelSettings",
+    "LogConfig",
+    "MqttConfig",
+    "PerformanceConfig",
+    "PoseConfig",
+    "ReconnectConfig",
+    "Rule",
+    "TlsConfig",
+    "TrackConfig",
+    "Zone",
+    "json_schema",
+    "load_config",
+]

@@ -1,0 +1,153 @@
+"""One camera: where its pictures come from, and its effective settings."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote, urlsplit
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+
+from daemon.config.actions import ActionsConfig
+from daemon.config.base import ConfigModel, Duration, Name, resolve_path
+from daemon.config.detect import DetectConfig
+from daemon.config.pose import PoseConfig
+from daemon.config.rules import DEFAULT_RULES, Rule
+from daemon.config.track import TrackConfig
+from daemon.config.zones import Zone
+
+__all__ = ["CameraConfig", "ReconnectConfig"]
+
+_SCHEMES = ("rtsp", "rtsps", "http", "https", "file")
+
+
+class ReconnectConfig(ConfigModel):
+    """Waiting between two attempts: doubled each time, with jitter, from min to max."""
+
+    min: Duration = Field(1.0, title="First wait", description="Before the second attempt.", ge=0.05, le=3600)
+    max: Duration = Field(
+        60.0, title="Longest wait", description="However long a camera is away.", ge=0.05, le=3600
+    )
+
+    @model_validator(mode="after")
+    def _order(self) -> ReconnectConfig:
+        if self.min > self.max:
+            raise ValueError("min must not be above max")
+        return self
+
+
+class CameraConfig(ConfigModel):
+    """A camera with everything that applies to it: the global settings with its own on top."""
+
+    url: str = Field(
+        title="Source",
+        min_length=1,
+        repr=False,
+        description="rtsp://host/path, a video file, or a webcam (/dev/video0, or its number).",
+    )
+    username: str | None = Field(
+        None, title="User", description="Of the camera, where it is not part of the URL.", repr=False
+    )
+    password: SecretStr | None = Field(
+        None, title="Password", description="Of the camera; `!secret NAME` keeps it out of this file."
+    )
+    enabled: bool = Field(True, title="Enabled", description="false leaves the camera alone.")
+    transport: Literal["tcp", "udp"] = Field(
+        "tcp",
+        title="RTSP transport",
+        description="udp only where a camera knows nothing else: it loses packets.",
+    )
+    fps: float = Field(
+        15.0,
+        title="Most frames a second",
+        description="Frames above this rate are not processed.",
+        ge=0.2,
+        le=120,
+    )
+    open_timeout: Duration = Field(
+        10.0, title="Open timeout", description="To connect and get the first data.", ge=0.2, le=300
+    )
+    read_timeout: Duration = Field(
+        10.0,
+        title="Read timeout",
+        description="Without data for this long the camera is stalled.",
+        ge=0.2,
+        le=300,
+    )
+    reconnect: ReconnectConfig = Field(
+        default_factory=ReconnectConfig, title="Reconnect", description="Waiting between two attempts."
+    )
+    loop: bool = Field(False, title="Loop", description="Files: start again at the end.")
+    realtime: bool = Field(
+        True, title="Real time", description="Files: play at their own rate, as a camera would."
+    )
+    publish_tracks: bool = Field(
+        False, title="Publish tracks", description="One message a processed frame with every box and pose."
+    )
+    zones: dict[Name, Zone] = Field(
+        default_factory=dict, title="Zones", description="Named polygons in 0..1 of the image."
+    )
+    detect: DetectConfig = Field(
+        default_factory=DetectConfig, title="Detection", description="What differs from the global `detect`."
+    )
+    track: TrackConfig = Field(
+        default_factory=TrackConfig, title="Tracking", description="What differs from the global `track`."
+    )
+    pose: PoseConfig = Field(
+        default_factory=PoseConfig, title="Pose", description="What differs from the global `pose`."
+    )
+    actions: ActionsConfig = Field(
+        default_factory=ActionsConfig, title="Actions", description="What differs from the global `actions`."
+    )
+    rules: dict[Name, Rule] = Field(
+        default_factory=lambda: dict(DEFAULT_RULES),
+        title="Rules",
+        description="Rules of this camera only, or changes to global ones.",
+    )
+
+    @field_validator("url", mode="before")
+    @classmethod
+    def _source(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)  # a webcam's number
+        if not isinstance(value, str) or value.isdecimal():
+            return value
+        scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://", value)
+        if scheme is None:
+            return str(resolve_path(Path(value), info)) if value else value
+        if scheme[1].lower() not in _SCHEMES:
+            raise ValueError(f"{scheme[1]}:// is not supported: use rtsp://, a file or a webcam")
+        if scheme[1].lower() == "file":
+            return value[len("file://") :]
+        try:
+            parts = urlsplit(value)
+            port = parts.port
+        except ValueError:
+            raise ValueError(
+                "is not a valid URL: %-encode special characters, or use username and password"
+            ) from None
+        if not parts.hostname or port == 0:
+            raise ValueError("is not a valid URL: the host is missing")
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> CameraConfig:
+        if self.password is not None and self.username is None:
+            raise ValueError("password needs username")
+        if self.username is not None and "://" not in self.url:
+            raise ValueError("username is for network cameras only")
+        return self
+
+    @property
+    def source(self) -> str:
+        """What to open: the URL with the credentials in it. Never log it unmasked."""
+        if self.username is None:
+            return self.url
+        scheme, rest = self.url.split("://", 1)
+        authority, slash, path = rest.partition("/")
+        host = authority.rpartition("@")[2]
+        login = quote(self.username, safe="")
+        if self.password is not None:
+            login += ":" + quote(self.password.get_secret_value(), safe="")
+        return f"{scheme}://{login}@{host}{slash}{path}"

@@ -1,0 +1,39 @@
+"""Reading the pose of each person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from daemon.config.base import ConfigModel, resolve_path
+
+__all__ = ["PoseConfig"]
+
+_VARIANTS = ("full", "lite", "heavy")
+
+
+class PoseConfig(ConfigModel):
+    """The pose estimator."""
+
+    backend: Literal["onnx"] = Field("onnx", title="Backend", description="BlazePose in ONNX Runtime.")
+    model: str = Field(
+        "full",
+        title="Model",
+        min_length=1,
+        description="full, lite (half the time, less exact), heavy, or the path of an ONNX file.",
+    )
+    min_score: float = Field(
+        0.5, title="Lowest score", description="Poses below this presence score are not used.", ge=0.0, le=1.0
+    )
+
+    @field_validator("model")
+    @classmethod
+    def _variant_or_file(cls, value: str, info: ValidationInfo) -> str:
+        if value in _VARIANTS:
+            return value
+        path = resolve_path(Path(value), info)
+        if (info.context or {}).get("base") is not None and not path.is_file():
+            raise ValueError(f"must be {', '.join(_VARIANTS)} or an ONNX file; no such file: {path}")
+        return str(path)

@@ -1,0 +1,55 @@
+"""The whole configuration."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from daemon.config.actions import ActionsConfig
+from daemon.config.base import ConfigModel, Duration, Name
+from daemon.config.camera import CameraConfig
+from daemon.config.detect import DetectConfig
+from daemon.config.mqtt import MqttConfig
+from daemon.config.pose import PoseConfig
+from daemon.config.rules import DEFAULT_RULES, Rule
+from daemon.config.system import LogConfig, PerformanceConfig
+from daemon.config.track import TrackConfig
+
+__all__ = ["Config"]
+
+
+class Config(ConfigModel):
+    """posewatch.yaml; `detect`, `track`, `pose`, `actions` and `rules` hold for cameras without their own."""
+
+    mqtt: MqttConfig = Field(default_factory=MqttConfig, title="MQTT", description="The broker.")
+    detect: DetectConfig = Field(
+        default_factory=DetectConfig, title="Detection", description="Finding people."
+    )
+    track: TrackConfig = Field(default_factory=TrackConfig, title="Tracking", description="Following people.")
+    pose: PoseConfig = Field(default_factory=PoseConfig, title="Pose", description="Reading poses.")
+    actions: ActionsConfig = Field(
+        default_factory=ActionsConfig, title="Actions", description="Naming actions."
+    )
+    rules: dict[Name, Rule] = Field(
+        default_factory=lambda: dict(DEFAULT_RULES),
+        title="Rules",
+        description="When to alert, by name; falls, lying and fights when left out, none with {}.",
+    )
+    cameras: dict[Name, CameraConfig] = Field(title="Cameras", description="The cameras, by name.")
+    performance: PerformanceConfig = Field(
+        default_factory=PerformanceConfig, title="Performance", description="Use of the machine."
+    )
+    log: LogConfig = Field(default_factory=LogConfig, title="Log", description="Log lines.")
+    stats_interval: Duration = Field(
+        30.0,
+        title="Statistics interval",
+        description="Time between two messages on PREFIX/stats.",
+        ge=1,
+        le=86400,
+    )
+
+    @field_validator("cameras")
+    @classmethod
+    def _not_empty(cls, value: dict[str, CameraConfig]) -> dict[str, CameraConfig]:
+        if not value:
+            raise ValueError("add at least one camera, such as `door: {url: rtsp://192.168.1.20/stream}`")
+        return value
