@@ -250,7 +250,8 @@ class Camera:
             self.frames_in += 1
             index, self._index = self._index, self._index + 1
             self._arrivals.append(self._monotonic())
-            if wanted:
+            # A frame that still waits is always replaced by a newer one, due or not.
+            if wanted or self._pending is not None:
                 self.frames_dropped += self._pending is not None
                 self._pending = _Pending(index, picture, captured_at, when)
         if self._state is not CameraState.STREAMING:

@@ -21,7 +21,7 @@ _PAIR = re.compile(
     r"(?P<key>\b(?:password|passwd|secret|token)=)(?P<value>\"[^\"]*\"|'[^']*'|\S+)", re.IGNORECASE
 )
 _HEADER = re.compile(r"(?P<key>\bAuthorization:\s*(?:Basic|Digest|Bearer)\s+)[^\r\n\"']+", re.IGNORECASE)
-# Several cameras take login and password in the path: /user=admin&password=x&channel=1, /user=admin_password=x_
+# Some cameras take login and password in the path: /user=admin&password=x&channel=1, /user=admin_password=x_
 _PATH = re.compile(r"(?P<key>(?<=[/_&])(?:user(?:name)?|password|passwd|pwd)=)[^&_/\s\"'<>?]+", re.IGNORECASE)
 
 

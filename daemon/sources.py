@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import av
 import av.error
 import numpy as np
+from av.stream import Discard
 from numpy.typing import NDArray
 
 from daemon.masking import mask_url
@@ -140,7 +141,7 @@ class _StreamPicture:
 
     def image(self) -> NDArray[np.uint8]:
         # threads=1: swscale would otherwise start one thread a core for every conversion.
-        image: NDArray[np.uint8] = self._frame.to_ndarray(format="bgr24", threads=1)
+        image = np.asarray(self._frame.to_ndarray(format="bgr24", threads=1), np.uint8)
         turns = round(self._frame.rotation / 90) % 4
         return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
@@ -167,8 +168,8 @@ class _Stream:
             if threads == 1:
                 self._stream.codec_context.thread_type = "NONE"
             for stream in self._container.streams:
-                if stream is not self._stream and hasattr(stream, "discard"):
-                    stream.discard = "all"
+                if stream is not self._stream:
+                    stream.discard = Discard.all
         except BaseException:
             self._container.close()
             raise
@@ -184,7 +185,7 @@ class _Stream:
         except (av.error.FFmpegError, OSError) as error:
             raise _capture_error(error, f"{self._name}: reading failed", self._timeout) from None
 
-    def _decode(self) -> Iterator[_StreamPicture]:
+    def _decode(self) -> Generator[_StreamPicture, None, None]:
         for packet in self._container.demux(self._stream):
             try:
                 frames = packet.decode()

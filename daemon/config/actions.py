@@ -24,17 +24,17 @@ class LabelConfig(ConfigModel):
     """What differs for one label; what is left out is taken from `actions`."""
 
     min_score: float | None = Field(
-        None, title="Enter at", description="Score that this label needs.", ge=0.0, le=1.0
+        default=None, title="Enter at", description="Score that this label needs.", ge=0.0, le=1.0
     )
     exit_ratio: float | None = Field(
-        None,
+        default=None,
         title="Leave below",
         description="Share of min_score below which this label ends.",
         gt=0.0,
         le=1.0,
     )
     confirm: Duration | None = Field(
-        None, title="Confirm for", description="Time for which this label must hold.", ge=0.0, le=60.0
+        default=None, title="Confirm for", description="Time for which this label must hold.", ge=0.0, le=60.0
     )
 
 
@@ -42,23 +42,33 @@ class ActionsConfig(ConfigModel):
     """The action classifier and the evidence that a label needs."""
 
     model: ExistingPath | None = Field(
-        None, title="Model", description="ONNX file of `posewatch train`; the bundled one when left out."
+        default=None,
+        title="Model",
+        description="ONNX file of `posewatch train`; the bundled one when left out.",
     )
     every: Duration = Field(
-        0.2, title="Interval", description="Time between two classifications of a person.", ge=0.02, le=5.0
+        default=0.2,
+        title="Interval",
+        description="Time between two classifications of a person.",
+        ge=0.02,
+        le=5.0,
     )
     min_score: float = Field(
-        0.5,
+        default=0.5,
         title="Enter at",
         description="Score from which a label may appear; below it: unknown.",
         ge=0.0,
         le=1.0,
     )
     exit_ratio: float = Field(
-        0.7, title="Leave below", description="A label ends below min_score times this.", gt=0.0, le=1.0
+        default=0.7,
+        title="Leave below",
+        description="A label ends below min_score times this.",
+        gt=0.0,
+        le=1.0,
     )
     confirm: Duration = Field(
-        0.4,
+        default=0.4,
         title="Confirm for",
         description="Time for which a label must hold before it appears.",
         ge=0.0,

@@ -25,9 +25,11 @@ _SCHEMES = ("rtsp", "rtsps", "http", "https", "file")
 class ReconnectConfig(ConfigModel):
     """Waiting between two attempts: doubled each time, with jitter, from min to max."""
 
-    min: Duration = Field(1.0, title="First wait", description="Before the second attempt.", ge=0.05, le=3600)
+    min: Duration = Field(
+        default=1.0, title="First wait", description="Before the second attempt.", ge=0.05, le=3600
+    )
     max: Duration = Field(
-        60.0, title="Longest wait", description="However long a camera is away.", ge=0.05, le=3600
+        default=60.0, title="Longest wait", description="However long a camera is away.", ge=0.05, le=3600
     )
 
     @model_validator(mode="after")
@@ -47,29 +49,29 @@ class CameraConfig(ConfigModel):
         description="rtsp://host/path, a video file, or a webcam (/dev/video0, or its number).",
     )
     username: str | None = Field(
-        None, title="User", description="Of the camera, where it is not part of the URL.", repr=False
+        default=None, title="User", description="Of the camera, where it is not part of the URL.", repr=False
     )
     password: SecretStr | None = Field(
-        None, title="Password", description="Of the camera; `!secret NAME` keeps it out of this file."
+        default=None, title="Password", description="Of the camera; `!secret NAME` keeps it out of this file."
     )
-    enabled: bool = Field(True, title="Enabled", description="false leaves the camera alone.")
+    enabled: bool = Field(default=True, title="Enabled", description="false leaves the camera alone.")
     transport: Literal["tcp", "udp"] = Field(
-        "tcp",
+        default="tcp",
         title="RTSP transport",
         description="udp only where a camera knows nothing else: it loses packets.",
     )
     fps: float = Field(
-        15.0,
+        default=15.0,
         title="Most frames a second",
         description="Frames above this rate are not processed.",
         ge=0.2,
         le=120,
     )
     open_timeout: Duration = Field(
-        10.0, title="Open timeout", description="To connect and get the first data.", ge=0.2, le=300
+        default=10.0, title="Open timeout", description="To connect and get the first data.", ge=0.2, le=300
     )
     read_timeout: Duration = Field(
-        10.0,
+        default=10.0,
         title="Read timeout",
         description="Without data for this long the camera is stalled.",
         ge=0.2,
@@ -78,12 +80,14 @@ class CameraConfig(ConfigModel):
     reconnect: ReconnectConfig = Field(
         default_factory=ReconnectConfig, title="Reconnect", description="Waiting between two attempts."
     )
-    loop: bool = Field(False, title="Loop", description="Files: start again at the end.")
+    loop: bool = Field(default=False, title="Loop", description="Files: start again at the end.")
     realtime: bool = Field(
-        True, title="Real time", description="Files: play at their own rate, as a camera would."
+        default=True, title="Real time", description="Files: play at their own rate, as a camera would."
     )
     publish_tracks: bool = Field(
-        False, title="Publish tracks", description="One message a processed frame with every box and pose."
+        default=False,
+        title="Publish tracks",
+        description="One message a processed frame with every box and pose.",
     )
     zones: dict[Name, Zone] = Field(
         default_factory=dict, title="Zones", description="Named polygons in 0..1 of the image."

@@ -13,26 +13,26 @@ class DetectConfig(ConfigModel):
     """The person detector."""
 
     model: ExistingPath | None = Field(
-        None,
+        default=None,
         title="Model",
         description="ONNX file (YOLOX, or ultralytics v8, 11, 26); the bundled one when left out.",
     )
     score: float = Field(
-        0.1,
+        default=0.1,
         title="Lowest score",
         description="Detections below this are not looked at; the tracker uses weak ones to hold a track.",
         ge=0.01,
         le=0.95,
     )
     iou: float = Field(
-        0.65,
+        default=0.65,
         title="Overlap",
         description="Of two boxes that overlap more (IoU), the weaker is dropped.",
         ge=0.1,
         le=0.95,
     )
     max_people: int = Field(
-        50,
+        default=50,
         title="Most people",
         description="Strongest detections kept in a frame; a bound on the work.",
         ge=1,

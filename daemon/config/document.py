@@ -196,7 +196,7 @@ class _Builder:
         if node.tag == "tag:yaml.org,2002:timestamp":
             return value
         try:
-            return self._loader.construct_object(node)  # type: ignore[no-untyped-call]
+            return self._loader.construct_object(node)
         except (ValueError, OverflowError):
             return value
 
@@ -213,7 +213,8 @@ class _Builder:
                 self._problem(
                     line,
                     path,
-                    f"the environment variable {match['name']} is not set: set it or write ${{{match['name']}:-default}}",
+                    f"the environment variable {match['name']} is not set: "
+                    f"set it or write ${{{match['name']}:-default}}",
                 )
             return ""
 

@@ -61,8 +61,7 @@ def _step(node: Mapping[str, Any], part: str | int) -> Iterator[Mapping[str, Any
         yield node["properties"][part]
     elif isinstance(node.get("additionalProperties"), dict):
         yield node["additionalProperties"]
-    for pattern in node.get("patternProperties", {}).values():
-        yield pattern
+    yield from node.get("patternProperties", {}).values()
 
 
 def _child(data: Any, part: str | int) -> Any:

@@ -15,22 +15,24 @@ class TlsConfig(ConfigModel):
     """Encryption of the connection to the broker."""
 
     enabled: bool = Field(
-        False, title="TLS", description="Encrypt the connection; brokers usually want port 8883."
+        default=False, title="TLS", description="Encrypt the connection; brokers usually want port 8883."
     )
     ca: ExistingPath | None = Field(
-        None,
+        default=None,
         title="CA file",
         description="PEM file of the authority that signed the broker's certificate; "
         "the system's authorities when left out.",
     )
     certificate: ExistingPath | None = Field(
-        None, title="Client certificate", description="PEM file, where the broker wants one; needs `key`."
+        default=None,
+        title="Client certificate",
+        description="PEM file, where the broker wants one; needs `key`.",
     )
     key: ExistingPath | None = Field(
-        None, title="Client key", description="PEM file of the client certificate's key."
+        default=None, title="Client key", description="PEM file of the client certificate's key."
     )
     verify: bool = Field(
-        True,
+        default=True,
         title="Verify the broker",
         description="Check the broker's certificate and host name; false accepts anyone who answers.",
     )
@@ -46,42 +48,44 @@ class MqttConfig(ConfigModel):
     """The MQTT broker."""
 
     enabled: bool = Field(
-        True, title="Publish", description="false publishes nothing (events are only logged)."
+        default=True, title="Publish", description="false publishes nothing (events are only logged)."
     )
-    host: str = Field("localhost", title="Host", description="Name or address of the broker.", min_length=1)
-    port: int = Field(1883, title="Port", description="1883 plain, 8883 with TLS.", ge=1, le=65535)
-    username: str | None = Field(None, title="User", description="Where the broker asks for one.")
+    host: str = Field(
+        default="localhost", title="Host", description="Name or address of the broker.", min_length=1
+    )
+    port: int = Field(default=1883, title="Port", description="1883 plain, 8883 with TLS.", ge=1, le=65535)
+    username: str | None = Field(default=None, title="User", description="Where the broker asks for one.")
     password: SecretStr | None = Field(
-        None,
+        default=None,
         title="Password",
         description="Better `!secret mqtt_password` or `${MQTT_PASSWORD}` than the words.",
     )
     client_id: str = Field(
-        "posewatch",
+        default="posewatch",
         title="Client id",
         description="Must be unique on the broker.",
         min_length=1,
         max_length=128,
     )
     prefix: str = Field(
-        "posewatch",
+        default="posewatch",
         title="Topic prefix",
         description="First levels of every topic.",
         min_length=1,
         max_length=128,
     )
     keepalive: Duration = Field(
-        30.0,
+        default=30.0,
         title="Keep-alive",
         description="The broker reports us offline after 1.5 times this.",
         ge=1,
         le=65535,
     )
     protocol: Literal["3.1.1", "5"] = Field(
-        "3.1.1", title="Protocol", description="MQTT version, in quotes; every broker knows 3.1.1."
+        default="3.1.1", title="Protocol", description="MQTT version, in quotes; every broker knows 3.1.1."
     )
     queue: int = Field(
-        10000,
+        default=10000,
         title="Outage queue",
         description="Messages that are kept while the broker is away; the oldest updates go first.",
         ge=1,

@@ -17,15 +17,21 @@ _VARIANTS = ("full", "lite", "heavy")
 class PoseConfig(ConfigModel):
     """The pose estimator."""
 
-    backend: Literal["onnx"] = Field("onnx", title="Backend", description="BlazePose in ONNX Runtime.")
+    backend: Literal["onnx"] = Field(
+        default="onnx", title="Backend", description="BlazePose in ONNX Runtime."
+    )
     model: str = Field(
-        "full",
+        default="full",
         title="Model",
         min_length=1,
         description="full, lite (half the time, less exact), heavy, or the path of an ONNX file.",
     )
     min_score: float = Field(
-        0.5, title="Lowest score", description="Poses below this presence score are not used.", ge=0.0, le=1.0
+        default=0.5,
+        title="Lowest score",
+        description="Poses below this presence score are not used.",
+        ge=0.0,
+        le=1.0,
     )
 
     @field_validator("model")

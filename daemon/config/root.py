@@ -40,7 +40,7 @@ class Config(ConfigModel):
     )
     log: LogConfig = Field(default_factory=LogConfig, title="Log", description="Log lines.")
     stats_interval: Duration = Field(
-        30.0,
+        default=30.0,
         title="Statistics interval",
         description="Time between two messages on PREFIX/stats.",
         ge=1,

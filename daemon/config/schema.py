@@ -48,7 +48,7 @@ def _widen(node: Any) -> Any:
 
 
 def _either(node: dict[str, Any]) -> dict[str, Any]:
-    outer = {key: node.pop(key) for key in ("title", "description", "default") if key in node}
+    outer: dict[str, Any] = {key: node.pop(key) for key in ("title", "description", "default") if key in node}
     return {**outer, "anyOf": [node, _VARIABLE]}
 
 

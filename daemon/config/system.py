@@ -15,7 +15,7 @@ class PerformanceConfig(ConfigModel):
     """Use of the machine."""
 
     workers: int | None = Field(
-        None,
+        default=None,
         title="Workers",
         description="Frames processed at the same time; one a core when left out.",
         ge=1,
@@ -27,8 +27,8 @@ class LogConfig(ConfigModel):
     """Log lines on standard error (the journal under systemd)."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", title="Level", description="Least severe lines to write."
+        default="info", title="Level", description="Least severe lines to write."
     )
     format: Literal["text", "json"] = Field(
-        "text", title="Format", description="Lines for people, or JSON objects."
+        default="text", title="Format", description="Lines for people, or JSON objects."
     )

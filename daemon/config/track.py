@@ -13,31 +13,39 @@ class TrackConfig(ConfigModel):
     """The tracker."""
 
     high_score: float = Field(
-        0.5,
+        default=0.5,
         title="Strong detection",
         description="Detections from this score are matched first.",
         ge=0.05,
         le=0.99,
     )
     low_score: float = Field(
-        0.1,
+        default=0.1,
         title="Weak detection",
         description="Detections from this score may continue a track.",
         ge=0.01,
         le=0.99,
     )
     new_score: float = Field(
-        0.5, title="New track", description="A detection needs this score to start a track.", ge=0.05, le=0.99
+        default=0.5,
+        title="New track",
+        description="A detection needs this score to start a track.",
+        ge=0.05,
+        le=0.99,
     )
     confirm_hits: int = Field(
-        3,
+        default=3,
         title="Hits to confirm",
         description="Frames with a match before a track counts as a person.",
         ge=1,
         le=30,
     )
     lost: Duration = Field(
-        2.0, title="Lost after", description="A person who is hidden for longer gets a new id.", ge=0.1, le=60
+        default=2.0,
+        title="Lost after",
+        description="A person who is hidden for longer gets a new id.",
+        ge=0.1,
+        le=60,
     )
 
     @model_validator(mode="after")
