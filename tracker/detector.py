@@ -218,8 +218,8 @@ def _person_label(path: Path, metadata: dict[str, str]) -> int:
     names = _literal(metadata.get("names"))
     if isinstance(names, (list, tuple)):
         names = dict(enumerate(names))
-    if not isinstance(names, dict) or not names:
-        return 0
+    if not isinstance(names, dict) or all(str(index) == str(name) for index, name in names.items()):
+        return 0  # no names, or ultralytics' stand-ins for them: the number of each class
     people = [
         int(index) for index, name in names.items() if str(name).lower() in ("person", "people", "human")
     ]

@@ -1,0 +1,330 @@
+"""The detector on small real ONNX graphs of every head, on the bundled model, and on broken files."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from tracker.detector import Detector, bundled_model, letterbox
+from tracker.heads import Head, anchor_cells
+from tracker.nms import iou_matrix
+from tracker.runtime import ModelError, create_session
+
+SIDE = 64
+STRIDES = (8, 16, 32)
+BOX = np.array([16.0, 8.0, 48.0, 56.0], np.float32)  # in the input, pixels
+NAMES = "{0: 'cat', 1: 'person', 2: 'dog'}"
+
+
+def write_model(path: Path, output: np.ndarray, *, dynamic=False, metadata=None, score_at=None) -> Path:
+    """A model that gives `output` whatever it sees.
+
+    With `score_at` that element is multiplied by the mean of the input's first channel over the box, so
+    that the score tells which channel comes first and how it is scaled.
+    """
+    shape = [1, 3, "height", "width"] if dynamic else [1, 3, SIDE, SIDE]
+    mask = np.zeros_like(output)
+    if score_at is not None:
+        mask[score_at] = 1.0
+    initializers = [
+        numpy_helper.from_array(np.float32(output * (1 - mask)), "fixed"),
+        numpy_helper.from_array(np.float32(output * mask), "varying"),
+        numpy_helper.from_array(np.array([0, 24, 24], np.int64), "starts"),
+        numpy_helper.from_array(np.array([1, 40, 40], np.int64), "ends"),
+        numpy_helper.from_array(np.array([1, 2, 3], np.int64), "axes"),
+    ]
+    nodes = [
+        helper.make_node("Slice", ["images", "starts", "ends", "axes"], ["middle"]),
+        helper.make_node("ReduceMean", ["middle"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["varying", "mean"], ["scaled"]),
+        helper.make_node("Add", ["fixed", "scaled"], ["output"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "head",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, output.shape)],
+        initializers,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    helper.set_model_props(model, metadata or {})
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+    return path
+
+
+def yolox_output(classes: int, label: int) -> np.ndarray:
+    cells = anchor_cells(SIDE, SIDE, STRIDES)
+    output = np.zeros((1, len(cells), 5 + classes), np.float32)
+    output[0, :, 2:4] = -5.0
+    for index in (27, 28):  # neighbours both answer for the person: NMS keeps one
+        column, row, stride = cells[index]
+        centre, size = (BOX[:2] + BOX[2:]) / 2, BOX[2:] - BOX[:2]
+        output[0, index, :2] = centre / stride - (column, row)
+        output[0, index, 2:4] = np.log(size / stride)
+        output[0, index, 4] = 1.0
+        output[0, index, 5 + label] = 0.9 if index == 27 else 0.8
+    return output
+
+
+def ultralytics_output(classes: int, label: int) -> np.ndarray:
+    output = np.zeros((1, 4 + classes, 84), np.float32)
+    for index, score in ((27, 0.9), (28, 0.8)):
+        output[0, :4, index] = [*((BOX[:2] + BOX[2:]) / 2), *(BOX[2:] - BOX[:2])]
+        output[0, 4 + label, index] = score
+    return output
+
+
+def end_to_end_output(label: int) -> np.ndarray:
+    output = np.zeros((1, 300, 6), np.float32)
+    output[0, 0] = [0, 0, 5, 5, 0.95, label + 1]
+    output[0, 1] = [*BOX, 0.9, label]
+    return output
+
+
+HEADS = [
+    (Head.YOLOX, yolox_output(3, 1)),
+    (Head.ULTRALYTICS, ultralytics_output(3, 1)),
+    (Head.END_TO_END, end_to_end_output(1)),
+]
+
+
+@pytest.mark.parametrize(("head", "output"), HEADS)
+@pytest.mark.parametrize("shape", [(64, 64), (128, 64), (60, 240), (240, 320)])
+def test_every_head_gives_the_person_in_pixels_of_the_source(tmp_path, head, output, shape):
+    detector = Detector(write_model(tmp_path / "model.onnx", output, metadata={"names": NAMES}))
+    height, width = shape
+
+    found = detector.detect(np.zeros((height, width, 3), np.uint8))
+
+    scale = min(SIDE / width, SIDE / height)
+    inner = np.array([round(width * scale), round(height * scale)])
+    offset = np.zeros(2) if head.is_yolox else (SIDE - inner) // 2
+    expected = np.clip((BOX - np.tile(offset, 2)) / scale, 0, [width, height, width, height])
+    assert found.boxes.dtype == found.scores.dtype == np.float32
+    np.testing.assert_allclose(found.boxes, [expected], atol=0.01)
+    np.testing.assert_allclose(found.scores, [0.9], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("output", "score_at", "colour", "level"),
+    [
+        (yolox_output(1, 0), (0, 27, 4), (255, 0, 0), 255.0),  # blue first, 0..255
+        (ultralytics_output(1, 0), (0, 4, 27), (0, 0, 255), 1.0),  # red first, 0..1
+        (end_to_end_output(0), (0, 1, 4), (0, 0, 255), 1.0),
+    ],
+)
+def test_channels_come_in_the_order_and_scale_of_the_head(tmp_path, output, score_at, colour, level):
+    detector = Detector(write_model(tmp_path / "model.onnx", output, score_at=score_at), score=0.85)
+
+    matching = detector.detect(np.full((SIDE, SIDE, 3), colour, np.uint8))
+    opposite = detector.detect(np.full((SIDE, SIDE, 3), colour[::-1], np.uint8))
+
+    # A YOLOX score is objectness (here scaled by the channel's mean) times class.
+    np.testing.assert_allclose(matching.scores, [0.9 * level], rtol=1e-5)
+    assert len(opposite) == 0
+
+
+def test_a_model_with_open_dimensions_takes_the_size_its_export_names(tmp_path):
+    output = ultralytics_output(1, 0)
+    model = write_model(
+        tmp_path / "model.onnx", output, dynamic=True, metadata={"imgsz": f"[{SIDE}, {SIDE}]"}
+    )
+
+    detector = Detector(model)
+
+    assert detector.input_size == (SIDE, SIDE)
+    assert len(detector.detect(np.zeros((50, 80, 3), np.uint8))) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "label"),
+    [
+        (None, 0),  # YOLOX exports name nothing: COCO's first class
+        ("{0: 'person', 1: 'bicycle', 2: 'car'}", 0),
+        ("['car', 'bicycle', 'Person']", 2),
+        ("{0: '0', 1: '1', 2: '2'}", 0),  # stand-ins for names
+    ],
+)
+def test_the_class_person_is_found_by_name(tmp_path, names, label):
+    metadata = {} if names is None else {"names": names}
+    model = write_model(tmp_path / "model.onnx", ultralytics_output(3, label), metadata=metadata)
+
+    assert len(Detector(model).detect(np.zeros((SIDE, SIDE, 3), np.uint8))) == 1
+
+
+@pytest.mark.parametrize(
+    ("metadata", "output", "message"),
+    [
+        (
+            {"names": "{0: 'cat', 1: 'dog', 2: 'cow'}"},
+            ultralytics_output(3, 0),
+            "no class person among its 3 classes",
+        ),
+        ({"task": "classify"}, ultralytics_output(3, 0), "is a classify model: choose one for detection"),
+        ({}, np.zeros((1, 17, 5), np.float32), r"output \[1, 17, 5\] is of no known detector"),
+    ],
+)
+def test_a_model_that_finds_no_people_is_refused(tmp_path, metadata, output, message):
+    model = write_model(tmp_path / "model.onnx", output, metadata=metadata)
+
+    with pytest.raises(ModelError, match=message) as caught:
+        Detector(model)
+
+    assert str(model) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_a_damaged_and_a_foreign_file_are_refused_in_one_line(tmp_path):
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(bundled_model().read_bytes()[:5000])
+    empty = tmp_path / "empty.onnx"
+    empty.touch()
+    foreign = tmp_path / "yolo11n.pt"
+    foreign.write_bytes(b"PK")
+    for path, message in (
+        (tmp_path / "none.onnx", "no such model file"),
+        (damaged, "not a usable ONNX model"),
+        (empty, "not a usable ONNX model"),
+        (foreign, "export them first"),
+    ):
+        with pytest.raises(ModelError, match=message) as caught:
+            Detector(path)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_provider_that_is_not_installed_is_named():
+    with pytest.raises(ModelError, match=r"has no NoSuchProvider here: use one of .*CPUExecutionProvider"):
+        create_session(bundled_model(), providers=["NoSuchProvider"])
+
+
+@given(
+    width=st.integers(2, 900),
+    height=st.integers(2, 900),
+    centred=st.booleans(),
+    box=st.tuples(*[st.floats(0, 1)] * 4),
+)
+def test_letterbox_fills_one_side_and_maps_boxes_back(width, height, centred, box):
+    canvas, placed = letterbox(np.full((height, width, 3), 255, np.uint8), 96, 64, centred=centred)
+
+    assert canvas.shape == (64, 96, 3)
+    inside = np.argwhere((canvas == 255).all(-1))
+    (top, left), (bottom, right) = inside.min(0), inside.max(0) + 1
+    assert (left, top) == (placed.left, placed.top)
+    assert (right - left, bottom - top) == (
+        min(96, max(1, round(width * placed.scale))),
+        min(64, max(1, round(height * placed.scale))),
+    )
+    assert right - left == 96 or bottom - top == 64
+    corners = np.sort(np.array(box, np.float32).reshape(2, 2), axis=0).ravel() * [
+        width,
+        height,
+        width,
+        height,
+    ]
+    there = corners * placed.scale + [placed.left, placed.top] * 2
+    back = placed.to_source(there[None].astype(np.float32), width, height)
+    np.testing.assert_allclose(back, [corners], atol=0.05 * max(width, height) / 64)
+
+
+class TestBundledModel:
+    def test_it_is_a_yolox_of_416_pixels_named_after_its_file(self):
+        detector = Detector()
+
+        assert detector.name == "person_yolox_nano"
+        assert detector.input_size == (416, 416)
+
+    def test_an_empty_scene_holds_nobody(self):
+        noise = np.random.default_rng(1).integers(90, 130, (480, 640, 3)).astype(np.uint8)
+
+        assert len(Detector(score=0.3).detect(noise)) == 0
+
+    def test_a_portrait_holds_one_person(self):
+        cbook = pytest.importorskip("matplotlib.cbook", reason="the portrait comes with matplotlib")
+        with cbook.get_sample_data("grace_hopper.jpg") as file:
+            image = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR)
+
+        found = Detector(score=0.5).detect(image)
+
+        assert len(found) == 1
+        left, top, right, bottom = found.boxes[0] / np.array([*image.shape[1::-1]] * 2)
+        assert left < 0.2
+        assert top < 0.2
+        assert right > 0.8
+        assert bottom > 0.9
+
+    def test_people_in_a_street_are_found(self, shared_data):
+        folder = shared_data / "person_boxes" / "pennfudan"
+        hits = total = 0
+        detector = Detector(score=0.3)
+        for path in sorted((folder / "images").iterdir())[:8]:
+            image = cv2.imread(str(path))
+            rows = np.loadtxt(folder / "labels" / f"{path.stem}.txt", ndmin=2, dtype=np.float32)
+            centre, half = rows[:, 1:3], rows[:, 3:5] / 2
+            size = np.array([*image.shape[1::-1]] * 2, np.float32)
+            truth = np.concatenate([centre - half, centre + half], axis=1) * size
+            hits += int((iou_matrix(truth, detector.detect(image).boxes).max(1, initial=0) > 0.5).sum())
+            total += len(truth)
+
+        assert hits / total > 0.7
+
+    def test_threads_may_share_a_detector(self):
+        cbook = pytest.importorskip("matplotlib.cbook", reason="the portrait comes with matplotlib")
+        with cbook.get_sample_data("grace_hopper.jpg") as file:
+            image = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR)
+        images = [np.ascontiguousarray(image[row:]) for row in range(0, 160, 20)]
+        detector = Detector()
+        alone = [detector.detect(each) for each in images]
+
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(detector.detect, images * 3))
+
+        for expected, found in zip(alone * 3, together, strict=True):
+            np.testing.assert_array_equal(expected.boxes, found.boxes)
+            np.testing.assert_array_equal(expected.scores, found.scores)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "options", "head"),
+    [
+        ("yolov8n", {}, Head.ULTRALYTICS),
+        ("yolo11n", {"dynamic": True}, Head.ULTRALYTICS),
+        ("yolo26n", {"nms": False}, Head.END_TO_END),
+    ],
+)
+def test_real_exports_of_ultralytics_are_read_as_their_own_code_reads_them(
+    tmp_path, monkeypatch, name, options, head
+):
+    """Random weights are enough: both sides read the same network."""
+    monkeypatch.setenv("YOLO_OFFLINE", "1")
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    ultralytics = pytest.importorskip("ultralytics", reason="install posewatch[ultralytics] to run this")
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(3)
+    network = ultralytics.YOLO(f"{name}.yaml")
+    path = Path(network.export(format="onnx", imgsz=160, simplify=False, opset=17, **options))
+    image = np.random.default_rng(2).integers(0, 255, (120, 200, 3)).astype(np.uint8)
+
+    detector = Detector(path, score=1e-5, iou=0.7, max_detections=300)
+    found = detector.detect(image)
+
+    settings = {"imgsz": 160, "conf": 1e-5, "iou": 0.7, "classes": [0], "max_det": 300, "verbose": False}
+    theirs = ultralytics.YOLO(str(path), task="detect").predict(image, **settings)[0].boxes
+    assert detector._decode.head is head
+    assert len(theirs) > 0
+    # Untrained classes tie, so that NMS may keep another of equals: overlap instead of order.
+    overlaps = iou_matrix(theirs.xyxy.numpy().astype(np.float32), found.boxes)
+    assert (overlaps.max(1) > 0.69).all()
+    assert (overlaps.max(1) > 0.99).mean() > 0.8
+    np.testing.assert_allclose(found.scores.max(), float(theirs.conf.max()), rtol=1e-3)
