@@ -1,0 +1,40 @@
+"""A message for the broker, and its one way to bytes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+__all__ = ["Message", "Payload", "plain"]
+
+Payload: TypeAlias = dict[str, Any] | str | int | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A payload for a full topic. Dictionaries travel as compact JSON in their own key order."""
+
+    topic: str
+    payload: Payload
+    qos: int = 0
+    retain: bool = False
+
+    def encode(self) -> bytes:
+        """The bytes on the wire: the same for the same payload.
+
+        Raises:
+            ValueError: a number is not finite.
+        """
+        if isinstance(self.payload, bytes):
+            return self.payload
+        if isinstance(self.payload, dict):
+            text = json.dumps(self.payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        else:
+            text = str(self.payload)
+        return text.encode()
+
+
+def plain(value: float, digits: int = 3) -> float:
+    """A Python float, rounded, without a negative zero."""
+    return round(float(value), digits) + 0.0
