@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import re
+import time
 from collections.abc import Generator
 from enum import Enum
 from pathlib import Path
@@ -27,6 +28,7 @@ from daemon.masking import mask_url
 __all__ = ["CaptureError", "EndOfStream", "Picture", "Reason", "Source", "is_live", "open_source"]
 
 _MAX_DAMAGED_PACKETS = 60
+_TIMED_OUT = 0.95  # a failure after this share of a timeout is the timeout
 _WEBCAM = re.compile(r"(?:/dev/video)?(\d+)")
 
 
@@ -156,10 +158,12 @@ class _Stream:
         options: dict[str, str] = {}
         if source.lower().startswith(("rtsp://", "rtsps://")):
             options = {"rtsp_transport": transport, "max_delay": "500000"}
+        started = time.monotonic()
         try:
             self._container = av.open(source, options=options, timeout=(open_timeout, read_timeout))
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise _capture_error(error, f"{self._name}: cannot be opened", open_timeout) from None
+            elapsed = time.monotonic() - started
+            raise _capture_error(error, f"{self._name}: cannot be opened", open_timeout, elapsed) from None
         try:
             if not self._container.streams.video:
                 raise CaptureError(Reason.CODEC, f"{self._name}: holds no video")
@@ -178,12 +182,17 @@ class _Stream:
         self._pictures = self._decode()
 
     def grab(self) -> _StreamPicture:
+        started = time.monotonic()
         try:
             return next(self._pictures)
         except StopIteration:
+            if self._live and time.monotonic() - started >= _TIMED_OUT * self._timeout:
+                message = f"{self._name}: reading failed: no data for {self._timeout:g} s"
+                raise CaptureError(Reason.TIMEOUT, message) from None
             raise EndOfStream(f"{self._name}: ended") from None
         except (av.error.FFmpegError, OSError) as error:
-            raise _capture_error(error, f"{self._name}: reading failed", self._timeout) from None
+            elapsed = time.monotonic() - started
+            raise _capture_error(error, f"{self._name}: reading failed", self._timeout, elapsed) from None
 
     def _decode(self) -> Generator[_StreamPicture, None, None]:
         for packet in self._container.demux(self._stream):
@@ -261,8 +270,9 @@ def _plausible_rate(stream: Any) -> float:
     return 25.0
 
 
-def _capture_error(error: Exception, what: str, timeout: float) -> CaptureError:
-    reason = _reason(error)
+def _capture_error(error: Exception, what: str, timeout: float, elapsed: float) -> CaptureError:
+    # FFmpeg reports an interrupted read in several ways ("Invalid data", end of file): the time tells.
+    reason = Reason.TIMEOUT if elapsed >= _TIMED_OUT * timeout else _reason(error)
     if reason is Reason.TIMEOUT:
         return CaptureError(reason, f"{what}: no data for {timeout:g} s")
     advice = {
