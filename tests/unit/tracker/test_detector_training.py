@@ -1,0 +1,266 @@
+"""The detector's training: data, augmentation, assignment, metrics, and the network as exported."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="install posewatch[train] to run this")
+
+from tracker.detector import Detector, bundled_model  # noqa: E402
+from tracker.heads import Head, anchor_cells  # noqa: E402
+from tracker.runtime import ModelError, create_session  # noqa: E402
+from tracker.training import detector as training  # noqa: E402
+from tracker.training.augment import Augmentation, augment, warp_boxes  # noqa: E402
+from tracker.training.loss import assign, decode, detection_loss  # noqa: E402
+from tracker.training.metrics import evaluate_detections  # noqa: E402
+from tracker.training.network import STRIDES, YoloxNano, load_weights, write_onnx  # noqa: E402
+from tracker.training.samples import read_samples, split  # noqa: E402
+
+SIDE = 128
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    """Two sets: `street`, five scenes with a mirrored and a re-encoded copy each, and sequences of falls."""
+    random = np.random.default_rng(5)
+    for group in ("street", "falls"):
+        (tmp_path / group / "images").mkdir(parents=True)
+        (tmp_path / group / "labels").mkdir()
+
+    def write(group: str, name: str, image: np.ndarray, quality: int = 95) -> None:
+        cv2.imwrite(
+            str(tmp_path / group / "images" / f"{name}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, quality]
+        )
+        (tmp_path / group / "labels" / f"{name}.txt").write_text("0 0.5 0.5 0.25 0.5\n")
+
+    for scene in range(10):
+        image = cv2.resize(random.integers(0, 255, (6, 7, 3)).astype(np.uint8), (140, 120))
+        write("street", f"{scene}", image)
+        write("street", f"{scene + 50}", np.ascontiguousarray(image[:, ::-1]))
+        write("street", f"{scene + 90}", image, quality=40)
+    for sequence in range(1, 7):
+        for camera in (0, 1):
+            for frame in range(3):
+                image = cv2.resize(random.integers(0, 255, (6, 7, 3)).astype(np.uint8), (140, 120))
+                write("falls", f"fall-{sequence:02}-cam{camera}-rgb-{frame:03}", image)
+    return tmp_path
+
+
+def test_the_split_keeps_copies_and_sequences_together(data):
+    samples = read_samples(data)
+    first, second = split(samples, share=0.3, seed=1)
+
+    def source(sample):
+        name = sample.image.stem
+        return (
+            name[:7] if sample.group == "falls" else str(int(name) % 10 if int(name) < 90 else int(name) - 90)
+        )
+
+    assert len(first) + len(second) == len(samples) == 66
+    for group in ("street", "falls"):
+        sources = [{source(sample) for sample in part if sample.group == group} for part in (first, second)]
+        assert sources[0]
+        assert sources[1]
+        assert not sources[0] & sources[1]
+    assert split(samples, share=0.3, seed=1) == (first, second)
+
+
+def test_a_bad_label_row_is_named(data):
+    label = data / "street" / "labels" / "3.txt"
+    label.write_text("0 0.5 0.5 0.1 0.1\n0 0.5 half 0.1 0.1\n")
+
+    with pytest.raises(ValueError, match=r"3\.txt:2: expected `class cx cy w h`, got '0 0\.5 half"):
+        read_samples(data)
+    with pytest.raises(ValueError, match="no images"):
+        read_samples(data / "street" / "labels")
+
+
+def test_augmented_boxes_follow_the_person(tmp_path):
+    """A bright disc stays where its box says, however the image is turned, mirrored or put in a mosaic."""
+    (tmp_path / "set" / "images").mkdir(parents=True)
+    (tmp_path / "set" / "labels").mkdir()
+    image = np.zeros((150, 200, 3), np.uint8)
+    cv2.circle(image, (60, 90), 24, (255, 255, 255), -1)
+    cv2.imwrite(str(tmp_path / "set" / "images" / "disc.png"), image)
+    (tmp_path / "set" / "labels" / "disc.txt").write_text(f"0 {60 / 200} {90 / 150} {48 / 200} {48 / 150}\n")
+    (sample,) = read_samples(tmp_path)
+
+    seen = 0
+    for seed in range(40):
+        settings = Augmentation(mosaic=0.0, turn=1.0)
+        canvas, boxes = augment(sample, [sample], SIDE, settings, np.random.default_rng(seed))
+        assert canvas.shape == (SIDE, SIDE, 3)
+        for left, top, right, bottom in boxes:
+            if min(left, top) > 1 and max(right, bottom) < SIDE - 1:
+                x, y = int((left + right) / 2), int((top + bottom) / 2)
+                centre = canvas[y - 2 : y + 3, x - 2 : x + 3].mean()
+                corner = canvas[int(top) : int(top) + 2, int(left) : int(left) + 2].mean()
+                assert centre > corner + 20
+                seen += 1
+    assert seen > 10
+    mosaic, boxes = augment(sample, [sample], SIDE, Augmentation(mosaic=1.0), np.random.default_rng(0))
+    assert mosaic.shape == (SIDE, SIDE, 3)
+    assert ((boxes >= 0) & (boxes <= SIDE)).all()
+
+
+def test_a_quarter_turn_swaps_width_and_height():
+    quarter = np.array([[0.0, -1.0, 100.0], [1.0, 0.0, 0.0]])
+
+    turned = warp_boxes(np.array([[10, 20, 30, 80]], np.float32), quarter)
+
+    np.testing.assert_allclose(turned, [[20, 10, 80, 30]], atol=1e-4)
+
+
+def test_assignment_prefers_cells_that_see_the_person():
+    cells = torch.from_numpy(anchor_cells(SIDE, SIDE, STRIDES))
+    truth = torch.tensor([[20.0, 20.0, 60.0, 100.0], [90.0, 30.0, 110.0, 90.0]])
+    predicted = torch.cat([cells[:, :2] * cells[:, 2:] - 4, cells[:, :2] * cells[:, 2:] + 12], dim=1)
+    centres = (cells[:, :2] + 0.5) * cells[:, 2:]
+    good = [
+        int(((centres - point).abs().sum(1) + 100 * (cells[:, 2] != 16)).argmin())
+        for point in (torch.tensor([40.0, 60.0]), torch.tensor([100.0, 60.0]))
+    ]
+    predicted[good] = truth
+
+    found = assign(predicted, torch.full((len(cells),), 0.5), truth, cells)
+
+    owners = dict(zip(found.cells.tolist(), found.boxes.tolist(), strict=True))
+    assert owners[good[0]] == 0
+    assert owners[good[1]] == 1
+    assert len(owners) == len(found.cells)  # no cell answers for two
+    for cell, box in owners.items():
+        x, y = centres[cell].tolist()
+        left, top, right, bottom = truth[box].tolist()
+        assert left - 2.5 * 32 < x < right + 2.5 * 32
+        assert top - 2.5 * 32 < y < bottom + 2.5 * 32
+
+
+def test_the_loss_falls_when_a_few_steps_are_taken():
+    torch.manual_seed(0)
+    network = YoloxNano()
+    load_weights(network, bundled_model())
+    cells = torch.from_numpy(anchor_cells(SIDE, SIDE, STRIDES))
+    images = torch.rand(2, 3, SIDE, SIDE) * 255
+    targets = [torch.tensor([[20.0, 20.0, 60.0, 100.0]]), torch.zeros(0, 4)]
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(12):
+        loss = detection_loss(network(images), targets, cells)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+
+    assert losses[-1] < 0.7 * losses[0]
+    empty = detection_loss(network(images), [torch.zeros(0, 4)] * 2, cells)
+    assert torch.isfinite(empty)
+
+
+def test_decoding_in_training_equals_decoding_in_the_product():
+    from tracker.heads import HeadDecoder
+
+    raw = torch.randn(1, len(anchor_cells(SIDE, SIDE, STRIDES)), 6)
+    product = HeadDecoder(Head.YOLOX, STRIDES, SIDE, SIDE)(raw.numpy(), -np.inf)
+
+    ours = decode(raw, torch.from_numpy(anchor_cells(SIDE, SIDE, STRIDES)))[0]
+
+    np.testing.assert_allclose(ours.numpy(), product.boxes, rtol=1e-4, atol=1e-3)
+
+
+def test_the_network_equals_the_model_it_was_loaded_from(tmp_path):
+    network = YoloxNano()
+    load_weights(network, bundled_model())
+    images = torch.rand(1, 3, 416, 416, generator=torch.Generator().manual_seed(1)) * 255
+    expected = create_session(bundled_model()).run(None, {"images": images.numpy()})[0][..., :6]
+
+    with torch.no_grad():
+        raw = network(images)
+    raw[..., 4:] = raw[..., 4:].sigmoid()
+    np.testing.assert_allclose(raw.numpy(), expected, atol=2e-3)
+
+    write_onnx(network, tmp_path / "again.onnx", ["person"])
+    again = create_session(tmp_path / "again.onnx").run(None, {"images": images.numpy()})[0]
+    np.testing.assert_allclose(again, expected, atol=2e-3)
+    assert Detector(tmp_path / "again.onnx").input_size == (416, 416)
+
+
+def test_another_architecture_is_refused(tmp_path):
+    other = tmp_path / "other.onnx"
+    torch.onnx.export(
+        torch.nn.Conv2d(3, 4, 3), (torch.zeros(1, 3, 8, 8),), str(other), dynamo=False, opset_version=17
+    )
+    with pytest.raises(ModelError, match="1 convolutions where YOLOX-nano has"):
+        load_weights(YoloxNano(), other)
+    other.write_bytes(b"nothing")
+    with pytest.raises(ModelError, match="cannot be read as ONNX"):
+        load_weights(YoloxNano(), other)
+
+
+@pytest.mark.slow
+def test_a_short_run_writes_a_model_that_the_detector_loads(data, tmp_path):
+    out = tmp_path / "out.onnx"
+
+    status = training.main(
+        [
+            "--data",
+            str(data),
+            "--start",
+            str(bundled_model()),
+            "--out",
+            str(out),
+            "--epochs",
+            "1",
+            "--rate",
+            "1e-5",
+        ]
+    )
+
+    assert status == 0
+    assert Detector(out).input_size == (416, 416)
+    history = json.loads(out.with_suffix(".json").read_text())["history"]
+    assert [entry["epoch"] for entry in history] == [0, 1]
+    assert set(history[0]["metrics"]) == {"street", "falls", "all"}
+
+
+def test_the_command_reports_missing_data_in_one_line(tmp_path, capsys):
+    status = training.main(["--data", str(tmp_path), "--start", str(bundled_model()), "--out", "x.onnx"])
+
+    assert status == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+class TestMetrics:
+    TRUTH = np.array([[0, 0, 10, 20], [50, 50, 90, 60]], np.float32)
+
+    def test_perfect_detections_score_one(self):
+        metrics = evaluate_detections([self.TRUTH], [(self.TRUTH, np.array([0.9, 0.8], np.float32))])
+
+        assert metrics.ap50 == metrics.ap == metrics.recall == metrics.recall_sure == pytest.approx(1.0)
+        assert (metrics.lying, metrics.recall_lying) == (1, 1.0)
+
+    def test_a_double_counts_as_wrong_and_half_the_boxes_as_half_the_recall(self):
+        boxes = self.TRUTH[[0, 0]]
+        metrics = evaluate_detections([self.TRUTH], [(boxes, np.array([0.9, 0.8], np.float32))])
+
+        assert metrics.recall == 0.5
+        assert metrics.precision_sure == 0.5
+        assert metrics.ap50 == pytest.approx(51 / 101)  # precision 1 up to recall 0.5
+        assert metrics.recall_lying == 0.0
+
+    def test_a_loose_box_counts_at_half_overlap_only(self):
+        boxes = np.array([[0, 0, 10, 32]], np.float32)  # IoU 0.625
+        metrics = evaluate_detections([self.TRUTH[:1]], [(boxes, np.array([0.9], np.float32))])
+
+        assert metrics.ap50 == pytest.approx(1.0)
+        assert metrics.ap == pytest.approx(0.3)  # right at 0.5, 0.55 and 0.6 of ten thresholds
+
+    def test_nothing_found_and_nobody_there(self):
+        nothing = (np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+
+        assert evaluate_detections([self.TRUTH], [nothing]).ap50 == 0.0
+        assert evaluate_detections([self.TRUTH[:0]], [nothing]).boxes == 0

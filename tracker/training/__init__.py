@@ -1,0 +1,1 @@
+"""Training of the bundled person detector (extra `train`)."""

@@ -1,0 +1,166 @@
+"""Augmentation for surveillance: people who lie at any angle, odd light, poor cameras.
+
+All functions take boxes as (N, 4) left, top, right, bottom in pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tracker.training.samples import Sample
+
+__all__ = ["Augmentation", "augment", "warp_boxes"]
+
+FloatArray = npt.NDArray[np.float32]
+Image = npt.NDArray[np.uint8]
+
+_GREY = (114, 114, 114)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How often and how far images are changed.
+
+    Attributes:
+        mosaic: Share of images composed of four.
+        turn: Share of images turned by up to `turn_degrees`, for people who lie; the others turn by up
+            to `tilt_degrees`.
+        turn_degrees: Largest turn, degrees.
+        tilt_degrees: Largest tilt of a badly mounted camera, degrees.
+        scale: Least and largest scale relative to fitting the input.
+    """
+
+    mosaic: float = 0.25
+    turn: float = 0.25
+    turn_degrees: float = 100.0
+    tilt_degrees: float = 8.0
+    scale: tuple[float, float] = (0.5, 1.5)
+
+
+def augment(
+    sample: Sample,
+    others: Sequence[Sample],
+    side: int,
+    settings: Augmentation,
+    random: np.random.Generator,
+) -> tuple[Image, FloatArray]:
+    """One training image of side x side and its boxes.
+
+    Args:
+        sample: The image to use.
+        others: Where the other three images of a mosaic are drawn from.
+        side: Side of the result, pixels.
+        settings: How often and how far.
+        random: Source of every choice.
+    """
+    if random.random() >= settings.mosaic:
+        image, boxes = _place(sample, side, side, settings, random)
+    else:
+        image, boxes = _mosaic(sample, others, side, settings, random)
+    return _appearance(image, random), boxes
+
+
+def warp_boxes(boxes: FloatArray, matrix: npt.NDArray[np.float64]) -> FloatArray:
+    """Boxes after an affine map, each taken as the ellipse that fills it.
+
+    A person fills the middle of the box rather than its corners, so the ellipse's bounds fit a turned
+    person where those of the turned corners are far too large (half extents of a mapped ellipse:
+    sqrt((m00 a)^2 + (m01 b)^2) and likewise for y).
+
+    Args:
+        boxes: (N, 4).
+        matrix: (2, 3) affine map.
+    """
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2 @ matrix[:, :2].T + matrix[:, 2]
+    half = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (matrix[:, :2] ** 2).T)
+    return np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
+
+
+def _place(
+    sample: Sample, width: int, height: int, settings: Augmentation, random: np.random.Generator
+) -> tuple[Image, FloatArray]:
+    """The image, mirrored, turned, scaled and moved, on a canvas of width x height."""
+    image = sample.read()
+    rows, columns = image.shape[:2]
+    largest = settings.turn_degrees if random.random() < settings.turn else settings.tilt_degrees
+    angle = math.radians(random.uniform(-largest, largest))
+    low, high = np.log(settings.scale)
+    scale = min(width / columns, height / rows) * math.exp(random.uniform(low, high))
+    stretch = math.exp(random.uniform(-0.1, 0.1))
+    mirror = -1.0 if random.random() < 0.5 else 1.0
+    cosine, sine = math.cos(angle), math.sin(angle)
+    linear = np.array([[cosine, -sine], [sine, cosine]]) @ np.diag(
+        [mirror * scale * stretch, scale / stretch]
+    )
+    # Free room is used on either side; an image larger than the canvas keeps a random part in view.
+    slack = np.abs(np.array([width, height]) - np.abs(linear) @ np.array([columns, rows])) / 2
+    centre = np.array([width, height]) / 2 + random.uniform(-1.0, 1.0, 2) * (slack + 0.05 * width)
+    shift = centre - linear @ np.array([columns / 2, rows / 2])
+    matrix = np.concatenate([linear, shift[:, None]], axis=1)
+    canvas = cv2.warpAffine(
+        image,
+        matrix,
+        (width, height),
+        flags=cv2.INTER_AREA if scale < 0.6 else cv2.INTER_LINEAR,
+        borderValue=_GREY,
+    )
+    return np.asarray(canvas, dtype=np.uint8), _visible(
+        warp_boxes(sample.pixels(columns, rows), matrix), width, height
+    )
+
+
+def _mosaic(
+    sample: Sample, others: Sequence[Sample], side: int, settings: Augmentation, random: np.random.Generator
+) -> tuple[Image, FloatArray]:
+    """Four images around a random point."""
+    x, y = (int(value) for value in random.uniform(0.35, 0.65, 2) * side)
+    areas = [(0, 0, x, y), (x, 0, side, y), (0, y, x, side), (x, y, side, side)]
+    chosen = [sample, *(others[index] for index in random.integers(0, len(others), 3))]
+    canvas = np.empty((side, side, 3), dtype=np.uint8)
+    boxes = []
+    for (left, top, right, bottom), item in zip(areas, chosen, strict=True):
+        part, found = _place(item, right - left, bottom - top, settings, random)
+        canvas[top:bottom, left:right] = part
+        boxes.append(found + np.array([left, top, left, top], dtype=np.float32))
+    return canvas, np.concatenate(boxes)
+
+
+def _visible(boxes: FloatArray, width: int, height: int) -> FloatArray:
+    """Boxes cut at the border, without those mostly outside or too small to be learnt."""
+    border = np.array([width, height, width, height], dtype=np.float32)
+    cut = np.clip(boxes, 0.0, border)
+    size, full = cut[:, 2:] - cut[:, :2], boxes[:, 2:] - boxes[:, :2]
+    share = size.prod(axis=1) / np.maximum(full.prod(axis=1), 1e-6)
+    kept: FloatArray = cut[(share > 0.25) & (size.min(axis=1) >= 3.0)]
+    return kept
+
+
+def _appearance(image: Image, random: np.random.Generator) -> Image:
+    """Colour, night, infrared, blur and compression, as cameras give them."""
+    hue, saturation, value = random.uniform(-1.0, 1.0, 3) * (8.0, 0.5, 0.35)
+    hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV).astype(np.float32)
+    hsv[..., 0] = (hsv[..., 0] + hue) % 180.0
+    hsv[..., 1:] = np.clip(hsv[..., 1:] * (1.0 + saturation, 1.0 + value), 0.0, 255.0)
+    result = cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2BGR)
+    if random.random() < 0.12:
+        result = cv2.cvtColor(cv2.cvtColor(result, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    if random.random() < 0.15:
+        gamma, gain, noise = random.uniform(1.2, 2.5), random.uniform(0.4, 1.0), random.uniform(0.0, 10.0)
+        dark = 255.0 * gain * (result.astype(np.float32) / 255.0) ** gamma
+        dark += random.normal(0.0, noise, dark.shape)
+        result = np.clip(dark, 0.0, 255.0).astype(np.uint8)
+    if random.random() < 0.1:
+        side = result.shape[0]
+        small = int(side * random.uniform(0.4, 0.8))
+        result = cv2.resize(cv2.resize(result, (small, small), interpolation=cv2.INTER_AREA), (side, side))
+    if random.random() < 0.15:
+        quality = int(random.integers(20, 60))
+        encoded = cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        result = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
+    return np.asarray(result, dtype=np.uint8)
