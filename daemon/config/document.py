@@ -93,7 +93,11 @@ def read_secret(name: str, environment: Mapping[str, str]) -> str:
 def parse_document(text: str, environment: Mapping[str, str] | None = None) -> Document:
     """Parses one YAML document; mistakes are in `problems` of what is returned."""
     document = Document()
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)  # refuses control characters
+    except yaml.YAMLError as error:
+        document.problems.append(Problem(1, (), f"not valid YAML: {' '.join(str(error).split())}"))
+        return document
     try:
         root = loader.get_single_node()
         if root is not None:

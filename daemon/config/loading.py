@@ -48,7 +48,8 @@ def load_config(path: Path | str, *, environment: Mapping[str, str] | None = Non
     config: Config | None = None
     if isinstance(document.data, dict):
         rules = {
-            name: rule.model_dump(mode="json", exclude_unset=True) for name, rule in DEFAULT_RULES.items()
+            name: rule.model_dump(mode="json", exclude_unset=True, by_alias=True)
+            for name, rule in DEFAULT_RULES.items()
         }
         data = merge_cameras(document.data, rules)
         try:

@@ -55,7 +55,7 @@ def _merge(base: Any, own: Any) -> Any:
 
 def origin(path: KeyPath, lines: Mapping[KeyPath, int]) -> KeyPath:
     """Where a value of the merged data was written: the camera's own path, or the global one."""
-    if len(path) < 4 or path[0] != "cameras" or path[2] not in SECTIONS or path in lines:
+    if len(path) < 3 or path[0] != "cameras" or path[2] not in SECTIONS or path in lines:
         return path
     shared = path[2:]
     return shared if shared in lines else path

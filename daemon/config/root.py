@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from daemon.config.actions import ActionsConfig
 from daemon.config.base import ConfigModel, Duration, Name
@@ -36,7 +36,7 @@ class Config(ConfigModel):
     )
     cameras: dict[Name, CameraConfig] = Field(title="Cameras", description="The cameras, by name.")
     performance: PerformanceConfig = Field(
-        default_factory=PerformanceConfig, title="Performance", description="Use of the machine."
+        default_factory=PerformanceConfig, title="Performance", description="How many cores it uses."
     )
     log: LogConfig = Field(default_factory=LogConfig, title="Log", description="Log lines.")
     stats_interval: Duration = Field(
@@ -46,6 +46,18 @@ class Config(ConfigModel):
         ge=1,
         le=86400,
     )
+
+    @model_validator(mode="after")
+    def _zones_exist(self) -> Config:
+        known = {zone for camera in self.cameras.values() for zone in camera.zones}
+        for camera in self.cameras.values():
+            for name, rule in camera.rules.items():
+                for zone in rule.zones:
+                    if zone not in known:
+                        raise ValueError(
+                            f"rule {name!r} names the zone {zone!r}, which no camera has: add it"
+                        )
+        return self
 
     @field_validator("cameras")
     @classmethod

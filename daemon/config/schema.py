@@ -28,7 +28,10 @@ def json_schema() -> dict[str, Any]:
         for key in list(table) if table is not rules else ["additionalProperties"]:
             if isinstance(table.get(key), dict):
                 table[key] = {"anyOf": [table[key], {"type": "object", "not": {"required": ["type"]}}]}
-    return _widen(schema)  # type: ignore[no-any-return]
+    url = schema["$defs"]["CameraConfig"]["properties"]["url"]
+    url["type"] = ["string", "integer"]  # a webcam's number
+    widened: dict[str, Any] = _widen(schema)
+    return widened
 
 
 def render_schema() -> str:
