@@ -108,6 +108,9 @@ class ZoneEntryRule(RuleBase):
     """A person's feet come into a zone."""
 
     type: Literal["zone_entry"] = Field(title="Type", description="A person enters a zone.")
+    min_score: float = Field(
+        default=0.0, title="Score", description="Detections below this score do not count.", ge=0.0, le=1.0
+    )
     zones: tuple[Name, ...] = Field(title="Zones", description="The zones that are watched.", min_length=1)
 
 
@@ -115,6 +118,9 @@ class LoiteringRule(RuleBase):
     """A person stays, in a zone or in the image, for some time."""
 
     type: Literal["loitering"] = Field(title="Type", description="A person stays.")
+    min_score: float = Field(
+        default=0.0, title="Score", description="Detections below this score do not count.", ge=0.0, le=1.0
+    )
     for_: Duration = Field(
         default=60.0, alias="for", title="For", description="Time of staying.", ge=0.0, le=86400.0
     )
