@@ -65,8 +65,8 @@ CAMERA = "cameras:\n  door: {url: rtsp://10.0.0.5/x}\n"
         ("detect:\n  score: 2\n" + CAMERA,
          ["posewatch.yaml:2: detect.score: must be less than or equal to 0.95, not 2"]),
         ("track:\n  lost: soon\n" + CAMERA,
-         ["posewatch.yaml:2: track.lost: must be a duration such as 200ms, 2s, 5m or 1h, or a number of seconds, "
-          "not 'soon'"]),
+         ["posewatch.yaml:2: track.lost: must be a duration such as 200ms, 2s, 5m or 1h, or a "
+          "number of seconds, not 'soon'"]),
         ("log: {level: loud}\n" + CAMERA,
          ["posewatch.yaml:1: log.level: must be 'debug', 'info', 'warning' or 'error', not 'loud'"]),
         ("track: {low_score: 0.9}\n" + CAMERA,
@@ -108,7 +108,8 @@ def test_mistakes_name_line_key_and_remedy(load: Any, text: str, expected: list[
 def test_every_mistake_is_named_at_once_in_the_order_of_the_file(load: Any) -> None:
     found = messages(
         load,
-        "mqtt: {port: 0}\ndetect: {iou: high}\ncameras:\n  a: {url: rtsp://h/x, fps: 0}\n  b: {}\nnonsense_zzz: 1\n",
+        "mqtt: {port: 0}\ndetect: {iou: high}\n"
+        "cameras:\n  a: {url: rtsp://h/x, fps: 0}\n  b: {}\nnonsense_zzz: 1\n",
     )
     keys = [line.split(": ")[1] for line in found]
     assert keys == ["mqtt.port", "detect.iou", "cameras.a.fps", "cameras.b.url", "nonsense_zzz"]
@@ -120,7 +121,10 @@ def test_a_global_mistake_is_said_once_however_many_cameras(load: Any) -> None:
 
 
 def test_a_cameras_override_wins_and_its_mistake_has_its_own_line(load: Any) -> None:
-    text = "track:\n  lost: 5s\n  confirm_hits: 4\ncameras:\n  a:\n    url: 0\n    track:\n      lost: LOST\n  b: {url: 1}\n"
+    text = (
+        "track:\n  lost: 5s\n  confirm_hits: 4\n"
+        "cameras:\n  a:\n    url: 0\n    track:\n      lost: LOST\n  b: {url: 1}\n"
+    )
     config = load(text.replace("LOST", "700ms"))
     assert (config.cameras["a"].track.lost, config.cameras["a"].track.confirm_hits) == (0.7, 4)
     assert (config.cameras["b"].track.lost, config.cameras["b"].track.confirm_hits) == (5.0, 4)
@@ -149,7 +153,8 @@ def test_default_rules_apply_where_none_are_given_and_a_camera_may_change_one(lo
 def test_variables_and_secrets_are_filled_in(load: Any) -> None:
     config = load(
         "mqtt: {host: '${HOST}', port: '${PORT}', password: !secret mqtt_password, prefix: '${NONE:-cctv}'}\n"
-        "cameras:\n  door:\n    url: rtsp://10.0.0.5:554/a?b\n    username: admin\n    password: !secret door_password\n"
+        "cameras:\n  door:\n    url: rtsp://10.0.0.5:554/a?b\n"
+        "    username: admin\n    password: !secret door_password\n"
     )
     assert (config.mqtt.host, config.mqtt.port, config.mqtt.prefix) == ("broker.lan", 8883, "cctv")
     assert config.mqtt.password.get_secret_value() == "mq-s3cret"
