@@ -51,7 +51,7 @@ class EventReporter:
     def __init__(self, camera: str, topics: Topics, zones: Sequence[str] = ()) -> None:
         self._camera, self._topics, self._zones = camera, topics, tuple(zones)
         self._open: dict[str, _Open] = {}
-        self._counts: dict[str | None, int] = {None: 0, **{zone: 0 for zone in zones}}
+        self._counts: dict[str | None, int] = {None: 0, **dict.fromkeys(zones, 0)}
         self._actions = 0
 
     def update(self, scene: Scene) -> list[Message]:
