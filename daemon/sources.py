@@ -1,10 +1,10 @@
 """Opens one source of pictures: RTSP, a video file or a webcam. One way of reading and one kind of error.
 
-PyAV reads streams and files. Why not OpenCV (`tests/benchmarks/capture_backends.py` measures both):
-OpenCV gives no presentation times of an RTSP stream that can be trusted, one boolean for every kind of
-failure (a wrong password looks like a dead camera), and converts every frame to BGR whether it is used or
-not. PyAV has all three, an exact timeout for opening and for each read, and one decoder thread where we say
-so. Webcams go through OpenCV, because PyAV's wheels are built without Video4Linux.
+PyAV reads streams and files (`tests/benchmarks/capture_backends.py` compares it with OpenCV). Both end a
+silent server in time; OpenCV has one boolean for every kind of failure, so that a wrong path or password
+looks like a dead camera, and converts every frame to BGR whether it is used or not. PyAV names the failure
+and leaves the conversion to whoever takes the frame, and the decoder has one thread where we say so.
+Webcams go through OpenCV, because PyAV's wheels are built without Video4Linux.
 """
 
 from __future__ import annotations

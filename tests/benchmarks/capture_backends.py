@@ -87,9 +87,8 @@ def measure(name: str, url: str) -> None:
     threads = len(list(Path("/proc/self/task").iterdir()))
     steps = [b - a for a, b in pairwise(times)]
     spread = f"time step {min(steps) * 1000:.1f}..{max(steps) * 1000:.1f} ms"
-    print(
-        f"{name:17} {(time.process_time() - used) / FRAMES * 1000:.2f} ms CPU a frame, {threads} threads, {spread}"
-    )
+    used = (time.process_time() - used) / FRAMES * 1000
+    print(f"{name:17} {used:.2f} ms CPU a frame, {threads} threads, {spread}")
 
 
 def main() -> int:
