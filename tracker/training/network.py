@@ -66,7 +66,8 @@ class _CrossStage(nn.Module):
         self.merge = _Unit(outputs, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.merge(torch.cat([self.blocks(self.through(x)), self.around(x)], dim=1))
+        through, around = self.through(x), self.around(x)
+        y: Tensor = self.merge(torch.cat([self.blocks(through), around], dim=1))
         return y
 
 
@@ -192,9 +193,9 @@ class _Exported(nn.Module):
 def load_weights(network: YoloxNano, path: Path) -> None:
     """Copies the weights of an exported YOLOX-nano into the network.
 
-    Names of initialisers are the exporter's own, so convolutions are matched by their place in the graph,
-    and every shape is checked. From a model with more classes the rows of the first are taken (COCO:
-    person).
+    A model that `write_onnx` made is matched by the names of its initialisers. Elsewhere those names are
+    the exporter's own, so convolutions are matched by their place in the graph. Every shape is checked.
+    From a model with more classes the rows of the first are taken (COCO: person).
 
     Raises:
         ModelError: The file is damaged or holds another architecture.
@@ -204,22 +205,31 @@ def load_weights(network: YoloxNano, path: Path) -> None:
     except Exception as error:  # protobuf's and onnx's own errors, and OSError
         raise ModelError(f"{path}: cannot be read as ONNX: give a YOLOX-nano export ({error})") from error
     values = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
+    with torch.no_grad():
+        for name, parameter in _matched(network, graph, path):
+            value = np.array(values[name])
+            if value.ndim and value.shape[1:] == parameter.shape[1:] and len(value) > len(parameter) == 1:
+                value = value[:1]
+            if value.shape != tuple(parameter.shape):
+                raise ModelError(f"{path}: {name} is {value.shape}, YOLOX-nano has {tuple(parameter.shape)}")
+            parameter.copy_(torch.from_numpy(value))
+
+
+def _matched(network: YoloxNano, graph: onnx.GraphProto, path: Path) -> list[tuple[str, Tensor]]:
+    """Every parameter with the name of the initialiser that belongs to it."""
+    named = {f"network.{name}": parameter for name, parameter in network.named_parameters()}
+    if named.keys() <= {item.name for item in graph.initializer}:
+        return [*named.items()]
     nodes = [node for node in graph.node if node.op_type == "Conv"]
     targets = network.convolutions()
     if len(nodes) != len(targets):
         raise ModelError(f"{path}: {len(nodes)} convolutions where YOLOX-nano has {len(targets)}")
-    with torch.no_grad():
-        for node, target in zip(nodes, targets, strict=True):
-            for name, parameter in zip(node.input[1:3], (target.weight, target.bias), strict=True):
-                assert parameter is not None
-                value = np.array(values[name])
-                if value.ndim and value.shape[1:] == parameter.shape[1:] and len(value) > len(parameter) == 1:
-                    value = value[:1]
-                if value.shape != tuple(parameter.shape):
-                    raise ModelError(
-                        f"{path}: {name} is {value.shape}, YOLOX-nano has {tuple(parameter.shape)}"
-                    )
-                parameter.copy_(torch.from_numpy(value))
+    matched = []
+    for node, target in zip(nodes, targets, strict=True):
+        for name, parameter in zip(node.input[1:3], (target.weight, target.bias), strict=True):
+            assert parameter is not None
+            matched.append((name, parameter))
+    return matched
 
 
 def write_onnx(network: YoloxNano, path: Path, names: Sequence[str], **metadata: str) -> None:
