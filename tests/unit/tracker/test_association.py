@@ -1,0 +1,98 @@
+"""Tracks: birth, loss, recovery, crossing, ids."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tracker.association import Track, Tracker, TrackState
+from tracker.detector import Detections
+
+
+def _see(*boxes: tuple[float, float, float, float], score: float = 0.9) -> Detections:
+    found = np.array(boxes, np.float32).reshape(-1, 4)
+    return Detections(found, np.full(len(found), score, np.float32))
+
+
+def _step(tracker: Tracker, detections: Detections, at: float) -> list[Track]:
+    return tracker.update(detections, monotonic=at, captured_at=1000.0 + at)
+
+
+def _walk(x: float) -> tuple[float, float, float, float]:
+    return (x, 100.0, x + 40.0, 200.0)
+
+
+def test_a_person_is_tentative_first_and_confirmed_by_the_third_hit() -> None:
+    tracker = Tracker("door")
+    states = [_step(tracker, _see(_walk(4 * n)), 0.1 * n)[0].state for n in range(3)]
+    assert states == [TrackState.TENTATIVE, TrackState.TENTATIVE, TrackState.CONFIRMED]
+
+
+def test_the_id_tells_time_camera_and_number() -> None:
+    track = _step(Tracker("door"), _see(_walk(0)), 0.5)[0]
+    assert (track.id, track.number) == ("1000500-door-1", 1)
+
+
+def test_weak_detections_start_nobody_but_hold_a_track() -> None:
+    tracker = Tracker("door")
+    assert _step(tracker, _see(_walk(0), score=0.4), 0.0) == []
+    for n in range(1, 5):
+        _step(tracker, _see(_walk(0)), 0.1 * n)
+    (held,) = _step(tracker, _see(_walk(0), score=0.2), 0.5)
+    assert held.state is TrackState.CONFIRMED
+    assert held.score == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("rate", [5, 10, 25])
+def test_a_hidden_person_is_found_again_with_the_same_id(rate: int) -> None:
+    tracker, ids = Tracker("door"), set()
+    for n in range(5 * rate):
+        at = n / rate
+        hidden = 2.0 < at < 3.0
+        tracks = _step(tracker, _see() if hidden else _see(_walk(60 * at)), at)
+        ids |= {track.id for track in tracks}
+        assert tracks[0].state is TrackState.LOST if hidden else len(tracks) == 1
+    assert len(ids) == 1
+
+
+def test_removed_is_reported_once() -> None:
+    tracker = Tracker("door", lost_seconds=1.0)
+    for n in range(4):
+        _step(tracker, _see(_walk(0)), 0.1 * n)
+    states = [[t.state for t in _step(tracker, _see(), at)] for at in (1.0, 1.5, 1.6)]
+    assert states == [[TrackState.LOST], [TrackState.REMOVED], []]
+
+
+def test_people_who_pass_each_other_keep_their_ids() -> None:
+    tracker = Tracker("door")
+    for n in range(40):
+        there, back = _walk(5 * n), (200.0 - 5 * n, 115.0, 240.0 - 5 * n, 215.0)
+        tracks = _step(tracker, _see(there, back), 0.1 * n)
+    assert [round(float(t.box[0]), -1) for t in sorted(tracks, key=lambda t: t.number)] == [200, 0]
+
+
+def test_a_fall_keeps_the_id() -> None:
+    tracker = Tracker("door")
+    for n in range(30):
+        fallen = min(max(n - 10, 0) / 6, 1.0)
+        width, height = 40 + 70 * fallen, 110 - 70 * fallen
+        tracks = _step(tracker, _see((100 - width / 2, 200 - height, 100 + width / 2, 200)), n / 15)
+    assert [(track.number, track.state) for track in tracks] == [(1, TrackState.CONFIRMED)]
+
+
+def test_a_second_box_on_a_person_starts_no_track() -> None:
+    tracker = Tracker("door")
+    for n in range(6):
+        tracks = _step(
+            tracker, _see(_walk(0), (3.0, 102.0, 43.0, 202.0)) if n > 2 else _see(_walk(0)), n / 10
+        )
+    assert len(tracks) == 1
+
+
+def test_stationary_and_speed() -> None:
+    still, moving = Tracker("a"), Tracker("b")
+    for n in range(30):
+        (rests,) = _step(still, _see(_walk(0)), n / 10)
+        (walks,) = _step(moving, _see(_walk(10 * n)), n / 10)
+    assert (rests.stationary, walks.stationary) == (True, False)
+    assert walks.speed == pytest.approx(1.0, rel=0.05)
