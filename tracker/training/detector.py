@@ -41,7 +41,7 @@ __all__ = ["Settings", "mix", "train"]
 
 _LOG = logging.getLogger(__name__)
 
-_MIXTURES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+_MIXTURES = (0.3, 0.5, 0.7, 0.85, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
