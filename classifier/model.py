@@ -1,0 +1,103 @@
+"""The action model: windows of poses in, calibrated probabilities out, one ONNX call for all tracks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from classifier.features import FEATURE_COUNT, FEATURES_VERSION, features
+from classifier.window import PoseWindow
+from tracker.runtime import ModelError, create_session
+
+__all__ = ["ActionModel", "ActionScores"]
+
+_BUNDLED = "actions.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class ActionScores:
+    """What a track is doing.
+
+    Attributes:
+        track: the track's id.
+        labels: names of the C classes.
+        probabilities: (C,) float32, sum 1, calibrated by temperature.
+        monotonic: time of the window's end in s.
+    """
+
+    track: str
+    labels: tuple[str, ...]
+    probabilities: npt.NDArray[np.float32]
+    monotonic: float
+
+
+class ActionModel:
+    """A classifier made by `posewatch train`.
+
+    Args:
+        model: the ONNX file; None for the bundled one.
+        threads: intra-op threads.
+
+    Raises:
+        ModelError: the file is missing, damaged or was not made by `posewatch train`.
+    """
+
+    def __init__(self, model: Path | None = None, threads: int = 1) -> None:
+        if model is None:
+            with as_file(files("classifier") / "models" / _BUNDLED) as path:
+                self._session = create_session(path, threads=threads)
+            name = f"bundled {_BUNDLED}"
+        else:
+            self._session = create_session(model, threads=threads)
+            name = str(model)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        shape = self._session.get_inputs()[0].shape
+        if metadata.get("features") != FEATURES_VERSION or len(shape) != 3 or shape[2] != FEATURE_COUNT:
+            raise ModelError(f"{name}: not an action model of this version: make one with `posewatch train`")
+        self._input = self._session.get_inputs()[0].name
+        try:
+            self.labels: tuple[str, ...] = tuple(json.loads(metadata["labels"]))
+            self.rate = float(metadata["rate"])
+            self.seconds = float(metadata["seconds"])
+            self.thresholds: Mapping[str, float] = json.loads(metadata.get("thresholds", "{}"))
+        except (KeyError, ValueError) as error:
+            raise ModelError(f"{name}: damaged metadata ({error}): train or fetch it again") from error
+        if self._session.get_outputs()[0].shape[-1] != len(self.labels):
+            raise ModelError(f"{name}: labels do not fit the output: train or fetch it again")
+
+    @property
+    def samples(self) -> int:
+        """Samples T of a window."""
+        return max(2, round(self.rate * self.seconds))
+
+    def predict(self, windows: Sequence[PoseWindow]) -> list[ActionScores]:
+        """Scores the windows of all tracks in one call, in their order.
+
+        Raises:
+            ValueError: a window of another length than the model's.
+        """
+        if not windows:
+            return []
+        landmarks = np.stack([window.landmarks for window in windows])
+        if landmarks.shape[1] != self.samples:
+            raise ValueError(f"windows of {landmarks.shape[1]} samples for a model of {self.samples}")
+        valid = np.stack([window.valid for window in windows])
+        probabilities = self.probabilities(landmarks, valid)
+        return [
+            ActionScores(window.track, self.labels, row, window.monotonic)
+            for window, row in zip(windows, probabilities, strict=True)
+        ]
+
+    def probabilities(
+        self, landmarks: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.float32]:
+        """(N, C) for landmarks (N, T, 33, 4) in px and valid (N, T)."""
+        inputs = features(landmarks, valid, self.rate)
+        output = self._session.run(None, {self._input: inputs})[0]
+        return np.asarray(output, np.float32)

@@ -1,0 +1,1 @@
+"""Training and evaluation of the action model; needs the extra `posewatch[train]`."""

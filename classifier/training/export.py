@@ -1,0 +1,113 @@
+"""Writes a trained network as ONNX, node by node: no exporter of a particular torch version is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from classifier.training.network import ActionNetwork
+
+__all__ = ["export_onnx"]
+
+_OPSET = 14
+_IR_VERSION = 8  # read by every ONNX Runtime since 1.10
+
+
+def export_onnx(
+    network: ActionNetwork,
+    path: Path,
+    *,
+    samples: int,
+    temperature: float,
+    metadata: Mapping[str, str],
+) -> None:
+    """Writes the network with softmax and temperature; input (batch, T, F), output (batch, C).
+
+    Args:
+        network: the trained network.
+        path: the file to write.
+        samples: samples T of a window.
+        temperature: divides the logits, so that probabilities are calibrated.
+        metadata: stored in the file: features, labels, rate, seconds and what else tells of its making.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    state = {
+        key: value.detach().cpu().numpy().astype(np.float32) for key, value in network.state_dict().items()
+    }
+    graph = _Graph()
+    inputs, classes = state["project.weight"].shape[1], state["head.weight"].shape[0]
+    scaled = graph.add(
+        "Mul", graph.add("Sub", "features", graph.tensor(state["mean"])), graph.tensor(state["scale"])
+    )
+    linear = graph.add("MatMul", scaled, graph.tensor(state["project.weight"].T))
+    value = graph.add("Relu", graph.add("Add", linear, graph.tensor(state["project.bias"])))
+    value = graph.add("Transpose", value, perm=[1, 0, 2])  # ONNX's LSTM takes time first
+    for layer in range(network.lstm.num_layers):
+        value = _lstm(graph, state, layer, value)
+    last = graph.add("Gather", value, graph.tensor(np.array(samples - 1)), axis=0)
+    mean = graph.add("ReduceMean", value, axes=[0], keepdims=0)
+    summary = graph.add("Concat", last, mean, axis=1)
+    # The temperature goes into the last layer's weights.
+    weight = graph.tensor(state["head.weight"].T / np.float32(temperature))
+    logits = graph.add("MatMul", summary, weight)
+    logits = graph.add("Add", logits, graph.tensor(state["head.bias"] / np.float32(temperature)))
+    graph.nodes.append(helper.make_node("Softmax", [logits], ["probabilities"], axis=1))
+    made = helper.make_graph(
+        graph.nodes,
+        "actions",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", samples, inputs])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", classes])],
+        graph.tensors,
+    )
+    model = helper.make_model(
+        made, opset_imports=[helper.make_opsetid("", _OPSET)], producer_name="posewatch"
+    )
+    model.ir_version = _IR_VERSION
+    helper.set_model_props(model, dict(metadata))
+    onnx.checker.check_model(model)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(model.SerializeToString())
+
+
+class _Graph:
+    """Collects nodes and constants, and names them."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.tensors: list[Any] = []
+
+    def tensor(self, value: npt.NDArray[Any]) -> str:
+        name = f"c{len(self.tensors)}"
+        self.tensors.append(numpy_helper.from_array(np.array(value, order="C"), name))
+        return name
+
+    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        name = f"v{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
+        return name
+
+
+def _lstm(graph: _Graph, state: Mapping[str, npt.NDArray[np.float32]], layer: int, value: str) -> str:
+    def reordered(key: str) -> npt.NDArray[np.float32]:
+        i, f, g, o = np.split(state[f"lstm.{key}_l{layer}"], 4)  # torch's order of the gates
+        return np.concatenate([i, o, f, g])[None]  # ONNX's order
+
+    weights, recurrent = reordered("weight_ih"), reordered("weight_hh")
+    bias = np.concatenate([reordered("bias_ih"), reordered("bias_hh")], axis=1)
+    output = graph.add(
+        "LSTM",
+        value,
+        graph.tensor(weights),
+        graph.tensor(recurrent),
+        graph.tensor(bias),
+        hidden_size=recurrent.shape[2],
+    )
+    return graph.add("Squeeze", output, graph.tensor(np.array([1], np.int64)))
