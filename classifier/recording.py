@@ -203,9 +203,8 @@ def _read_side(path: Path) -> dict[str, object]:
 
 def _number(side: dict[str, object], path: Path, key: str, default: float, *, low: float = 0.0) -> float:
     value = side.get(key, default)
+    bound = "" if math.isinf(low) else f" above {low:g}"
     good = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not good or not math.isfinite(float(str(value))) or float(str(value)) <= low:
-        raise RecordingError(
-            f"{path.with_suffix('.json')}: {key} must be a number{' above 0' if low == 0 else ''}, not {value!r}"
-        )
+        raise RecordingError(f"{path.with_suffix('.json')}: {key} must be a number{bound}, not {value!r}")
     return float(str(value))

@@ -1,0 +1,192 @@
+"""Plans and writes the corpus: which part of which motion counts as which action, seen how often."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from classifier.recording import Recording, write_recording
+from classifier.training.corpus.body import RATE, Body
+from classifier.training.corpus.camera import random_camera, see
+from classifier.training.corpus.motions import fall, hold, seat, swing_arms
+from classifier.training.corpus.sources import Motion, hdm05, msr_action3d, utkinect
+
+__all__ = ["Scene", "build", "scenes"]
+
+_VIEWS = {  # cameras a scene, so that each class gets about as many windows
+    "standing": 1,
+    "walking": 9,
+    "running": 9,
+    "sitting": 1,
+    "bending": 5,
+    "falling": 1,
+    "lying": 1,
+    "waving": 3,
+    "punching_kicking": 4,
+    "other": 1,
+}
+_SYNTHETIC = 260  # made-up scenes of each kind: falls, idle standing, seated people
+_LEAD = 45  # frames before the part that counts
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A body in motion with its label, which holds from frame `labelled_from` on."""
+
+    name: str
+    label: str
+    group: str
+    body: Body
+    labelled_from: int = 0
+
+
+def build(
+    skeletons: Path, out: Path, *, seed: int = 7, progress: Callable[[str], None] = lambda _: None
+) -> Counter[str]:
+    """Writes the corpus into a folder as recordings `GROUP/NAME/LABEL.txt`; returns takes per label.
+
+    Args:
+        skeletons: folder with hdm05_30hz.npz, utkinect.npz and msraction3d.npz.
+        out: folder to write into.
+        seed: the same seed makes the same corpus.
+        progress: called with a line from time to time.
+
+    Raises:
+        OSError: an archive is missing or a recording cannot be written.
+    """
+    motions = [
+        *hdm05(skeletons / "hdm05_30hz.npz"),
+        *utkinect(skeletons / "utkinect.npz"),
+        *msr_action3d(skeletons / "msraction3d.npz"),
+    ]
+    progress(f"{len(motions)} motions")
+    random, written = np.random.default_rng(seed), Counter[str]()
+    for scene in scenes(motions, random):
+        for view in range(_VIEWS[scene.label]):
+            recording = _view(scene, random)
+            if recording is not None:
+                name = f"{scene.name}-{view}"
+                write_recording(out / scene.group / name / f"{scene.label.upper()}.txt", recording)
+                written[scene.label] += 1
+                if sum(written.values()) % 500 == 0:
+                    progress(f"{sum(written.values())} takes")
+    return written
+
+
+def scenes(motions: Sequence[Motion], random: np.random.Generator) -> Iterator[Scene]:
+    """Everything that is to be seen by cameras."""
+    for motion in motions:
+        yield from _parts(motion, random)
+    uprights = [motion for motion in motions if motion.label in {"walking", "running", "other", "waving"}]
+    poses = [motion for motion in motions if _stands(motion.body[0])]
+    for number in range(_SYNTHETIC):
+        yield from _fall_scenes(uprights[random.integers(len(uprights))], number, random)
+        motion = poses[random.integers(len(poses))]
+        idle = hold(motion.body[0], random.uniform(4, 7), random, sway=random.choice([0.01, 0.02, 0.04]))
+        yield Scene(f"idle{number}", "standing", motion.group, idle)
+        motion = poses[random.integers(len(poses))]
+        sitting = seat(hold(motion.body[0], random.uniform(4, 7), random, sway=0.01), random)
+        busy = swing_arms(sitting, random, strength=float(random.choice([0.1, 0.3, 0.6])), sigma=15.0)
+        yield Scene(f"seated{number}", "sitting", motion.group, busy)
+
+
+def _parts(motion: Motion, random: np.random.Generator) -> Iterator[Scene]:
+    body, name, group = motion.body, motion.key, motion.group
+    count = len(body)
+    if motion.label == "lie_down":
+        down = _first(body[:, [11, 12, 23, 24], 1].max(axis=1) < 0.38, count)
+        yield Scene(f"{name}-down", "other", group, body[:down], min(20, down - 1))
+        rest = hold(body[-1], random.uniform(3, 6), random, sway=0.005)
+        yield Scene(name, "lying", group, np.concatenate([body[max(0, down - _LEAD) :], rest]), _LEAD)
+        up = np.concatenate([rest[-60:], body[::-1]])
+        yield Scene(f"{name}-up", "other", group, up, 80)
+    elif motion.label in {"sit_down", "stand_up"}:
+        forward = body if motion.label == "sit_down" else body[::-1]
+        height = forward[:, 23:25, 1].mean(axis=1)
+        low, high = np.percentile(height, 5), np.percentile(height, 95)
+        going = _first(height < high - 0.2 * (high - low), count)
+        seated = _first(height < low + 0.2 * (high - low), count)
+        rest = hold(forward[-1], random.uniform(3, 5), random, sway=0.01)
+        sitting = np.concatenate([forward[max(0, seated - _LEAD) :], rest])
+        yield Scene(name, "sitting", group, sitting, min(_LEAD, seated))
+        if going > 25:
+            yield Scene(f"{name}-before", "standing", group, forward[:going])
+        moving = np.concatenate([forward[max(0, going - 25) : seated]])
+        yield Scene(f"{name}-down", "other", group, moving, 15)
+        yield Scene(
+            f"{name}-up", "other", group, np.concatenate([rest[-30:], forward[: seated + 1][::-1]]), 40
+        )
+    elif motion.label == "bending":
+        low = body[:, [0, 11, 12], 1].mean(axis=1)
+        bent = low < np.percentile(low, 95) - 0.22
+        first, last = _first(bent, 0), count - _first(bent[::-1], 0)
+        if last - first > 10:
+            held = np.repeat(
+                body[[first + int(np.argmin(low[first:last]))]], int(random.integers(1, 40)), axis=0
+            )
+            low_point = first + int(np.argmin(low[first:last]))
+            whole = np.concatenate([body[max(0, first - 30) : low_point], held, body[low_point:last]])
+            yield Scene(name, "bending", group, whole, min(30, first))
+    else:
+        yield Scene(name, motion.label, group, body, min(12, count - 1))
+        if motion.label == "waving":
+            yield Scene(f"{name}-seated", "waving", group, seat(body, random), min(12, count - 1))
+        if motion.label == "other" and random.random() < 0.25:
+            yield Scene(f"{name}-seated", "sitting", group, seat(body, random))
+
+
+def _fall_scenes(motion: Motion, number: int, random: np.random.Generator) -> Iterator[Scene]:
+    """A fall with its lead-in, the lying after it, and at times the getting up."""
+    length = min(len(motion.body), int(random.integers(20, 60)))
+    last = int(random.integers(length, len(motion.body) + 1))
+    lead = motion.body[last - length : last]
+    if random.random() < 0.25:
+        lead = seat(lead, random)
+    made = fall(lead, random, lying_seconds=random.uniform(2.5, 6))
+    name, group = f"fall{number}", motion.group
+    through = min(len(made.body), made.lands + 10)
+    yield Scene(name, "falling", group, made.body[:through], made.begins + 3)
+    start = max(0, made.lands - 30)
+    yield Scene(name, "lying", group, made.body[start:], made.lands + 22 - start)
+    if random.random() < 0.35:
+        rest, back = made.body[made.lands + 30 :], made.body[made.begins : made.lands + 1][::-1]
+        slow = np.repeat(back, 2, axis=0)[: 2 * len(back) - 1]
+        slow[1::2] = (back[:-1] + back[1:]) / 2
+        yield Scene(f"{name}-up", "other", group, np.concatenate([rest[-45:], slow]), min(45, len(rest)) + 12)
+
+
+def _view(scene: Scene, random: np.random.Generator) -> Recording | None:
+    body = scene.body * random.uniform(0.9, 1.1)
+    if len(body) < 20:
+        return None
+    for _ in range(4):
+        camera = random_camera(body, random)
+        landmarks, seen = see(body, camera, random)
+        if seen[scene.labelled_from :].mean() > 0.75 and seen.sum() > 20:
+            frames = np.flatnonzero(seen)
+            return Recording(
+                label=scene.label,
+                frames=frames,
+                landmarks=landmarks[frames],
+                rate=RATE,
+                width=camera.width,
+                height=camera.height,
+                source=scene.group.split("/")[0],
+                track=scene.name,
+                group=scene.group,
+                labelled_from=scene.labelled_from,
+            )
+    return None
+
+
+def _stands(pose: Body) -> bool:
+    hips, knees, shoulders = (pose[[place, place + 1], 1].mean() for place in (23, 25, 11))
+    return bool(hips > 0.75 and shoulders > hips + 0.3 and knees < hips - 0.3)
+
+
+def _first(condition: np.typing.NDArray[np.bool_], default: int) -> int:
+    return int(np.argmax(condition)) if condition.any() else default
