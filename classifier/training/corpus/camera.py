@@ -69,10 +69,10 @@ def see(
         landmarks (T, 33, 4) float32 (x and y in 0..1, z in the scale of x, visibility), seen (T,) bool.
     """
     pixels, depth = camera.project(body)
-    hidden = np.asarray(_self_occlusion(pixels, depth, camera.focal) > 0.5)
+    hidden: npt.NDArray[np.bool_] = np.asarray(_self_occlusion(pixels, depth, camera.focal) > 0.5)
     size = np.array([camera.width, camera.height])
     outside = ((pixels < 0) | (pixels >= size)).any(axis=-1)
-    hidden |= outside
+    hidden = hidden | outside
     if random.random() < 0.12:  # behind a desk, a counter, a car
         hidden[:, 25:] = True
     torso = 0.5 * camera.focal / depth[:, 23:25].mean(axis=1)  # px
