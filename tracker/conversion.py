@@ -1,13 +1,13 @@
 """Converts BlazePose landmark networks from TensorFlow Lite to ONNX, without TensorFlow.
 
-Only what these networks use is known: convolutions, additions, pooling, resizing, padding, and weights kept as
-half floats. The graph is cut to the outputs that we read, which halves its time: the segmentation mask and the
-heat map go. The result takes 8-bit pictures in any number, so that all people of a frame are one call.
+Only what these networks use is known: convolutions, additions, pooling, resizing, padding, and weights kept
+as half floats. The graph is cut to the outputs that we read, which halves its time: the segmentation mask and
+the heat map go. The result takes 8-bit pictures in any number, so that all people of a frame are one call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,9 +45,9 @@ def convert_pose_model(tflite_model: bytes) -> bytes:
         tflite_model: content of pose_landmark_{lite,full,heavy}.tflite.
 
     Returns:
-        An ONNX model. Input `crops` (N, H, W, 3) uint8 RGB. Outputs: `landmarks` (N, 195) float32, 39 points of
-        x, y, z in px of the crop, visibility and presence as logits; `presence` (N, 1) float32 probability of
-        a person; `world` (N, 117) float32, 39 points in metres around the hips.
+        An ONNX model. Input `crops` (N, H, W, 3) uint8 RGB. Outputs: `landmarks` (N, 195) float32, 39 points
+        of x, y, z in px of the crop, visibility and presence as logits; `presence` (N, 1) float32 probability
+        of a person; `world` (N, 117) float32, 39 points in metres around the hips.
 
     Raises:
         ModelError: the file is no such network or uses an operator that is not known.
@@ -118,7 +118,7 @@ class _Converter:
         code = self._model.OperatorCodes(operator.OpcodeIndex())
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         name = _OPERATORS.get(number, str(number))
-        writers = {
+        writers: dict[str, Callable[[Any], str]] = {
             "CONV_2D": self._convolution,
             "DEPTHWISE_CONV_2D": self._depthwise,
             "MAX_POOL_2D": self._pool,

@@ -1,0 +1,179 @@
+"""BlazePose in ONNX Runtime: rotated square crops in, landmarks in the picture out, one call for all people.
+
+The network sees an upright person in a square. What it gives beside the 33 landmarks is the circle around the
+body (Bazarevsky et al. 2020, BlazePose, section 2): from it comes the square of the next frame, turned with
+the person, so that someone who falls stays upright in the crop.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tracker.landmarks import BODY_CENTRE, BODY_CIRCLE, LANDMARKS
+from tracker.runtime import ModelError, create_session
+
+__all__ = ["Pose", "PoseEstimator", "Roi"]
+
+Floats = npt.NDArray[np.float32]
+Image = npt.NDArray[np.uint8]
+
+_MARGIN = 1.25  # side of the crop over the body's circle, as MediaPipe's pose_landmarks_to_roi has it
+_POINTS = 39  # landmarks, auxiliary ones and hands; the network gives x, y, z, visibility, presence of each
+_MAX_BATCH = 16  # crops in one call: more takes no less time each, and much more memory
+
+
+@dataclass(frozen=True, slots=True)
+class Roi:
+    """A rotated square in an image.
+
+    Attributes:
+        x: centre in px.
+        y: centre in px.
+        side: length of a side in px.
+        angle: turn in radians, clockwise in the image; at 0 the body's head is up.
+    """
+
+    x: float
+    y: float
+    side: float
+    angle: float = 0.0
+
+    @classmethod
+    def around(cls, box: npt.NDArray[np.floating], angle: float = 0.0) -> Roi:
+        """The square that a person in a box (4,) of left, top, right, bottom in px needs."""
+        left, top, right, bottom = (float(value) for value in box)
+        side = max(right - left, bottom - top, 2.0) * _MARGIN
+        return cls((left + right) / 2, (top + bottom) / 2, side, angle)
+
+    def moved(self, x: float, y: float, scale: float = 1.0) -> Roi:
+        """The square after a step of x, y px and a change of size."""
+        return Roi(self.x + x, self.y + y, self.side * scale, self.angle)
+
+    def to_image(self, size: int) -> npt.NDArray[np.float64]:
+        """(2, 3) affine map from a crop of size x size px to the image."""
+        cosine, sine = math.cos(self.angle), math.sin(self.angle)
+        linear = np.array([[cosine, -sine], [sine, cosine]]) * (self.side / size)
+        offset = np.array([self.x, self.y]) - linear @ np.full(2, size / 2)
+        return np.column_stack([linear, offset])
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """One person's pose in one image.
+
+    Attributes:
+        landmarks: (33, 4) float32: x, y and z in px of the image (z from the hips, smaller is nearer) and
+            visibility 0..1; the order is `tracker.landmarks.Landmark`.
+        world: (33, 3) float32 metres from the middle of the hips; x to the right and y down in the image.
+        score: probability 0..1 that there is a person in the crop.
+        next_roi: where the body is, for the crop of the next frame.
+    """
+
+    landmarks: Floats
+    world: Floats
+    score: float
+    next_roi: Roi | None = None
+
+
+class PoseEstimator:
+    """Reads poses in crops of an image.
+
+    Args:
+        model: ONNX file made by `posewatch models`; None takes `variant` from the model store.
+        variant: full, lite or heavy.
+        min_score: `score` from which a pose is to be used. `estimate` returns weaker ones too.
+        threads: threads of one call.
+
+    Raises:
+        ModelError: the model is not there, or is no BlazePose network.
+    """
+
+    def __init__(
+        self,
+        model: Path | None = None,
+        *,
+        variant: str = "full",
+        min_score: float = 0.5,
+        threads: int = 1,
+    ) -> None:
+        if model is None:
+            from tracker.store import ModelStore
+
+            model = ModelStore().path(f"pose_{variant}")
+        self.min_score = min_score
+        self._session = create_session(model, threads=threads)
+        inputs = self._session.get_inputs()
+        outputs = {output.name: output.shape[-1] for output in self._session.get_outputs()}
+        expected = {"landmarks": _POINTS * 5, "presence": 1, "world": _POINTS * 3}
+        if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or outputs != expected:
+            raise ModelError(
+                f"{model}: not a converted BlazePose network: get one with `posewatch models fetch pose_full`"
+            )
+        self._input = inputs[0].name
+        self._size = int(inputs[0].shape[1])
+
+    def estimate(self, image: Image, rois: Sequence[Roi]) -> list[Pose]:
+        """Reads the person in each square.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            rois: squares, in px of the image; they may reach beyond it.
+
+        Returns:
+            One pose a square, in the same order, however weak.
+        """
+        poses: list[Pose] = []
+        for start in range(0, len(rois), _MAX_BATCH):
+            poses += self._estimate(image, rois[start : start + _MAX_BATCH])
+        return poses
+
+    def _estimate(self, image: Image, rois: Sequence[Roi]) -> list[Pose]:
+        maps = np.stack([roi.to_image(self._size) for roi in rois])
+        landmarks, presence, world = self._session.run(
+            ["landmarks", "presence", "world"], {self._input: self._crops(image, maps)}
+        )
+        points = landmarks.reshape(-1, _POINTS, 5)
+        scale = np.array([roi.side / self._size for roi in rois], np.float32)
+        result = np.empty((len(rois), _POINTS, 4), np.float32)
+        result[:, :, :2] = np.einsum("nij,npj->npi", maps[:, :, :2], points[:, :, :2])
+        result[:, :, :2] += maps[:, None, :, 2]
+        result[:, :, 2] = points[:, :, 2] * scale[:, None]
+        result[:, :, 3] = 1.0 / (1.0 + np.exp(-np.clip(points[:, :, 3], -40.0, 40.0)))
+        metres = world.reshape(-1, _POINTS, 3)[:, :LANDMARKS].astype(np.float32)
+        # The crop's turn is taken out of the metres, too.
+        turns = maps[:, :, :2].astype(np.float32) / scale[:, None, None]
+        metres[:, :, :2] = np.einsum("nij,npj->npi", turns, metres[:, :, :2])
+        return [
+            Pose(
+                landmarks=result[row, :LANDMARKS].copy(),
+                world=metres[row],
+                score=float(presence[row, 0]),
+                next_roi=_circle(result[row]),
+            )
+            for row in range(len(rois))
+        ]
+
+    def _crops(self, image: Image, maps: npt.NDArray[np.float64]) -> Image:
+        """(N, S, S, 3) uint8 RGB; beyond the image its edge is repeated, as MediaPipe does."""
+        size = (self._size, self._size)
+        crops = np.empty((len(maps), *size, 3), np.uint8)
+        for crop, matrix in zip(crops, maps, strict=True):
+            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+            warped = cv2.warpAffine(image, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+            cv2.cvtColor(warped, cv2.COLOR_BGR2RGB, dst=crop)
+        return crops
+
+
+def _circle(points: Floats) -> Roi:
+    """The square of the next frame from the auxiliary landmarks (39, 4)."""
+    (x, y), (top_x, top_y) = points[BODY_CENTRE, :2].tolist(), points[BODY_CIRCLE, :2].tolist()
+    radius = math.hypot(top_x - x, top_y - y)
+    angle = math.atan2(top_x - x, y - top_y)  # 0 where the circle's point is straight above the centre
+    return Roi(x, y, max(2.0 * radius * _MARGIN, 2.0), angle)
