@@ -26,6 +26,7 @@ POINTS = (
 _GLOBALS = 29
 FEATURE_COUNT = 5 * len(POINTS) + _GLOBALS
 _CLIP = 5.0
+_FAR = 1e5  # px; a landmark farther away is a mistake, and its square must stay finite
 _SPEED = 0.25  # body lengths/s to about the range of the positions
 
 _Array = npt.NDArray[np.float32]
@@ -38,14 +39,17 @@ def features(
 
     Args:
         landmarks: (N, T, 33, 4) px of the image (x, y, z) and visibility.
-        valid: (N, T).
+        valid: (N, T). A sample with a landmark that is not finite counts as not valid.
         rate: samples per second.
 
     Returns:
         (N, T, FEATURE_COUNT) float32 within -5..5; zeros where not valid.
     """
-    points = landmarks[:, :, POINTS, :2].astype(np.float32)
-    visibility = landmarks[:, :, POINTS, 3].astype(np.float32)
+    used = landmarks[:, :, POINTS][..., (0, 1, 3)].astype(np.float32)
+    valid = valid & np.isfinite(used).all(axis=(2, 3))
+    used[~valid] = 0.0
+    points = np.clip(used[..., :2], -_FAR, _FAR)
+    visibility = used[..., 2]
     nose, shoulders, hips = points[:, :, 0], points[:, :, 1:3], points[:, :, 7:9]
     knees, ankles = points[:, :, 9:11], points[:, :, 11:13]
     hip, shoulder = hips.mean(axis=2), shoulders.mean(axis=2)

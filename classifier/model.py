@@ -70,6 +70,8 @@ class ActionModel:
             raise ModelError(f"{name}: damaged metadata ({error}): train or fetch it again") from error
         if self._session.get_outputs()[0].shape[-1] != len(self.labels):
             raise ModelError(f"{name}: labels do not fit the output: train or fetch it again")
+        if not (self.rate > 0 and self.seconds > 0) or shape[1] != self.samples:
+            raise ModelError(f"{name}: rate and seconds do not fit the input: train or fetch it again")
 
     @property
     def samples(self) -> int:

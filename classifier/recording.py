@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,8 @@ COLUMNS = 132
 DEFAULT_RATE = 30.0
 DEFAULT_SIZE = (640, 480)  # of recordings without a side file: the usual webcam
 _HEADER = "," + ",".join(str(column) for column in range(COLUMNS))
+_LARGEST = 1e15  # of a value: above it a float has no room for the frame numbers
+_ENCODING = "utf-8-sig"  # spreadsheets put a byte order mark in front
 
 
 class RecordingError(Exception):
@@ -81,7 +83,7 @@ def read_recording(path: Path, *, rate: float | None = None) -> Recording:
     """
     side = _read_side(path.with_suffix(".json"))
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding=_ENCODING).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise RecordingError(f"{path}: cannot be read as text ({error}): give a recording") from error
     frames, values = _parse(path, lines)
@@ -116,12 +118,12 @@ def read_folder(folder: Path, *, rate: float | None = None) -> list[Recording]:
         raise RecordingError(f"{folder}: no such folder: give one with recordings (LABEL.txt)")
     recordings = []
     for path in sorted(folder.rglob("*.txt")):
-        with path.open(encoding="utf-8", errors="replace") as stream:
+        with path.open(encoding=_ENCODING, errors="replace") as stream:
             if not stream.readline().startswith(",0,1,"):
                 continue  # some other text, such as a licence
         recording = read_recording(path, rate=rate)
         group = recording.group or path.parent.relative_to(folder).as_posix()
-        recordings.append(_with_group(recording, group))
+        recordings.append(replace(recording, group=group))
     if not recordings:
         raise RecordingError(f"{folder}: holds no recordings: make some with `posewatch record`")
     return recordings
@@ -132,11 +134,13 @@ def write_recording(path: Path, recording: Recording) -> None:
 
     Raises:
         OSError: the files cannot be written.
-        ValueError: the arrays do not fit together.
+        ValueError: the arrays do not fit together, or could not be read again.
     """
     rows = recording.landmarks.reshape(len(recording.landmarks), -1)
     if rows.shape != (len(recording.frames), COLUMNS) or not len(rows):
         raise ValueError(f"landmarks {recording.landmarks.shape} for {len(recording.frames)} frames")
+    if not np.isfinite(rows).all() or (np.diff(recording.frames) <= 0).any():
+        raise ValueError("landmarks must be finite and frame numbers rising")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as stream:
         stream.write(_HEADER + "\n")
@@ -153,11 +157,6 @@ def write_recording(path: Path, recording: Recording) -> None:
         "labelled_from": recording.labelled_from,
     }
     path.with_suffix(".json").write_text(json.dumps(side, indent=1) + "\n", encoding="utf-8")
-
-
-def _with_group(recording: Recording, group: str) -> Recording:
-    fields = {name: getattr(recording, name) for name in Recording.__slots__}
-    return Recording(**{**fields, "group": group})
 
 
 def _parse(path: Path, lines: list[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
@@ -178,8 +177,10 @@ def _parse(path: Path, lines: list[str]) -> tuple[npt.NDArray[np.int64], npt.NDA
             raise RecordingError(
                 f"{path}:{number}: a value is not a number: delete or repair the row"
             ) from None
-        if not np.isfinite(row).all():
+        if not (np.abs(row) <= _LARGEST).all():
             raise RecordingError(f"{path}:{number}: a value is not finite: delete or repair the row")
+        if row[0] != np.floor(row[0]):
+            raise RecordingError(f"{path}:{number}: frame {row[0]:g} is no whole number: repair the row")
         if rows and row[0] <= rows[-1][0]:
             raise RecordingError(f"{path}:{number}: frame {row[0]:g} comes after frame {rows[-1][0]:g}: sort")
         rows.append(row)

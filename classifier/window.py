@@ -16,6 +16,8 @@ MAX_GAP = 0.5
 MIN_SPAN = 0.6
 """Seconds of poses from which a window exists."""
 
+_SAME = 1e-6  # seconds within which two times are one: above what a float loses in years of uptime
+
 
 @dataclass(frozen=True, slots=True)
 class PoseWindow:
@@ -51,21 +53,21 @@ def resample(
         end: time of the last sample in s.
         rate: samples per second.
         samples: number of samples T.
-        max_gap: seconds between neighbours from which on the samples between them are invalid.
+        max_gap: seconds between two neighbours above which the samples between them are invalid.
 
     Returns:
         landmarks (T, 33, 4) float32 with zeros where invalid, and valid (T,) bool.
     """
     grid = end - np.arange(samples - 1, -1, -1) / rate
-    after = np.clip(np.searchsorted(times, grid - 1e-9), 0, len(times) - 1)
+    after = np.clip(np.searchsorted(times, grid - _SAME), 0, len(times) - 1)
     before = np.maximum(after - 1, 0)
-    # On a pose (within a nanosecond) the pose itself counts, however far its neighbours are.
-    exact = np.abs(times[after] - grid) <= 1e-6
+    # On a pose the pose itself counts, however far its neighbours are.
+    exact = np.abs(times[after] - grid) <= _SAME
     before = np.where(exact, after, before)
     span = times[after] - times[before]
     share = np.where(span > 0, (grid - times[before]) / np.where(span > 0, span, 1.0), 0.0)
-    inside = (grid >= times[0] - 1e-6) & (grid <= times[-1] + 1e-6)
-    valid = inside & (span <= max_gap)
+    inside = (grid >= times[0] - _SAME) & (grid <= times[-1] + _SAME)
+    valid = inside & (span <= max_gap + _SAME)
     weight = share[:, None, None].astype(np.float32)
     result = landmarks[before] * (1 - weight) + landmarks[after] * weight
     result[~valid] = 0.0
@@ -92,6 +94,7 @@ class PoseWindows:
         self.rate = rate
         self.seconds = seconds
         self.samples = max(2, round(rate * seconds))
+        self._min_span = min(MIN_SPAN, (self.samples - 1) / rate)
         self._tracks: dict[str, _Poses] = {}
         self._newest = float("-inf")
 
@@ -130,11 +133,11 @@ class PoseWindows:
     def window(self, track_id: str) -> PoseWindow | None:
         """The window that ends with the track's last pose.
 
-        None for an unknown track, for less than 0.6 s of poses, and once the camera's newest pose of anyone
-        is more than 0.5 s later than the track's own.
+        None for an unknown track, for less than 0.6 s of poses without the gaps, and once the camera's newest
+        pose of anyone is more than 0.5 s later than the track's own.
         """
         poses = self._tracks.get(track_id)
-        if poses is None or poses.times[-1] - poses.times[0] < MIN_SPAN - 1e-6:
+        if poses is None or poses.times[-1] - poses.times[0] < self._min_span - _SAME:
             return None
         end = poses.times[-1]
         if self._newest - end > MAX_GAP:
@@ -142,8 +145,8 @@ class PoseWindows:
         landmarks, valid = resample(
             np.array(poses.times), np.stack(poses.landmarks), end, rate=self.rate, samples=self.samples
         )
-        if valid.sum() < 2:
-            return None
+        if valid.sum() < max(2, round(self._min_span * self.rate)):
+            return None  # some poses on both sides of a gap say nothing about a motion
         return PoseWindow(track_id, landmarks, valid, end)
 
     def drop(self, track_id: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +13,13 @@ from classifier.training.windows import Take
 __all__ = ["Split", "split_takes"]
 
 
+@dataclass(frozen=True, slots=True)
 class Split:
     """Numbers of the takes for training, for calibration (validation) and for the test."""
 
-    def __init__(self, train: list[int], validation: list[int], test: list[int]) -> None:
-        self.train, self.validation, self.test = train, validation, test
+    train: list[int]
+    validation: list[int]
+    test: list[int]
 
 
 def split_takes(takes: Sequence[Take], classes: int, *, seed: int, test_share: float = 0.2) -> Split:
