@@ -28,7 +28,7 @@ from daemon.timing import StageClock
 from daemon.topics import Topics
 from tracker.association import TrackState
 
-__all__ = ["ReplayOutputs", "ReplaySummary", "replay"]
+__all__ = ["ReplayOutputs", "ReplaySummary", "pick_camera", "replay"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def replay(
     camera: str | None = None,
     start_time: float = 0.0,
     max_seconds: float | None = None,
-    progress: Callable[[str, int], None] = lambda clip, frames: None,
+    progress: Callable[[str, int], None] = lambda *_: None,
 ) -> ReplaySummary:
     """Runs every clip through a fresh pipeline with the settings of one camera of the configuration.
 
@@ -88,13 +88,9 @@ def replay(
         ModelError: a model cannot be loaded.
         OSError: an output cannot be written.
     """
-    name, settings = _pick_camera(config, camera)
+    name, settings = pick_camera(config, camera)
     several = len(clips) > 1
-    for folder in (outputs.tracks, outputs.annotate):
-        if several and folder is not None:
-            if folder.suffix:
-                raise UsageError(f"{folder}: with several clips this must be a folder")
-            folder.mkdir(parents=True, exist_ok=True)
+    _prepare(clips, outputs)
     engines, clock, summary = Engines(), StageClock(), ReplaySummary()
     topics = Topics(config.mqtt.prefix)
     started = time.perf_counter()
@@ -110,7 +106,31 @@ def replay(
     return summary
 
 
-def _pick_camera(config: Config, camera: str | None) -> tuple[str, CameraConfig]:
+def _prepare(clips: Sequence[Path], outputs: ReplayOutputs) -> None:
+    """Makes the folders of the outputs, so that a wrong path ends the replay before the work."""
+    several = len(clips) > 1
+    names = [clip.stem for clip in clips]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None and (outputs.tracks or outputs.annotate or outputs.landmarks):
+        raise UsageError(f"two clips are called {twice}: their outputs would replace each other, rename one")
+    for target in (outputs.tracks, outputs.annotate):
+        if target is None or (str(target) == "-" and not several):
+            continue
+        if several and (target.suffix or str(target) == "-"):
+            raise UsageError(f"{target}: with several clips this must be a folder")
+        if not several and target.is_dir():
+            raise UsageError(f"{target}: is a folder: name a file in it")
+        (target if several else target.parent).mkdir(parents=True, exist_ok=True)
+    if outputs.events is not None and outputs.events != "-":
+        Path(outputs.events).parent.mkdir(parents=True, exist_ok=True)
+
+
+def pick_camera(config: Config, camera: str | None) -> tuple[str, CameraConfig]:
+    """Name and settings of a camera; of the first one where none is named.
+
+    Raises:
+        UsageError: the configuration has no such camera.
+    """
     if camera is None:
         camera = next(iter(config.cameras))
     if camera not in config.cameras:
@@ -181,7 +201,7 @@ class _ClipRun:
             stack.callback(reader.close)
             tracks = _TextOutput.open(self._named(self._outputs.tracks, ".txt"), stack)
             video = self._video(reader, stack)
-            landmarks = LandmarkLog(self._outputs.landmarks, self._several and self._clip.stem or "", stack)
+            landmarks = LandmarkLog(self._outputs.landmarks, self._clip, reader.rate, stack)
             self._report(self._pipeline.initial_messages(), start_time)
             while True:
                 try:
@@ -194,7 +214,7 @@ class _ClipRun:
                 result = self._pipeline.process(frame, engines)
                 frames, now = frames + 1, frame.captured_at
                 self._report(result.messages, now)
-                self._write(frame, result, frames, tracks, video, landmarks)
+                self._write(frame, result, tracks, video, landmarks)
                 progress(self._clip.name, frames)
             self._report(self._pipeline.close(now), now)
         self._summary.frames += frames
@@ -221,7 +241,6 @@ class _ClipRun:
         self,
         frame: Frame,
         result: FrameResult,
-        number: int,
         tracks: _TextOutput | None,
         video: VideoWriter | None,
         landmarks: LandmarkLog,
@@ -231,9 +250,9 @@ class _ClipRun:
             person.track.id for person in scene.people if person.track.state is TrackState.CONFIRMED
         )
         if tracks is not None:
-            for row in _mot_rows(scene, number):
+            for row in _mot_rows(scene, frame.index + 1):
                 tracks.line(row)
-        landmarks.write(scene)
+        landmarks.write(frame.index, scene)
         if video is not None:
             with self._pipeline.clock.stage("annotate"):
                 zones = {name: zone.points for name, zone in self._settings.zones.items()}

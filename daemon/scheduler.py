@@ -92,7 +92,9 @@ class Scheduler(Generic[_FrameT, _ContextT]):
                 self.processed[index] += 1
             except Exception:
                 self.errors[index] += 1
-                _log.exception("frame_failed camera=%s errors=%d", self._sources[index].name, self.errors[index])
+                _log.exception(
+                    "frame_failed camera=%s errors=%d", self._sources[index].name, self.errors[index]
+                )
             finally:
                 with self._condition:
                     self._waiting.append(index)

@@ -11,12 +11,10 @@ if TYPE_CHECKING:
 else:
     Subparsers = object  # the class is private, and generic for type checkers only
 
-__all__ = ["Subparsers", "add_command", "config_argument", "positive_seconds"]
+__all__ = ["Subparsers", "add_command", "config_argument", "positive_integer", "positive_number"]
 
 
-def add_command(
-    subparsers: Subparsers, name: str, summary: str, example: str
-) -> argparse.ArgumentParser:
+def add_command(subparsers: Subparsers, name: str, summary: str, example: str) -> argparse.ArgumentParser:
     """A subparser whose help ends with an example."""
     return subparsers.add_parser(
         name,
@@ -34,9 +32,19 @@ def config_argument(parser: argparse.ArgumentParser, *, required: bool = True) -
     )
 
 
-def positive_seconds(text: str) -> float:
-    """A number of seconds above 0, for argparse."""
-    value = float(text)
+def positive_number(text: str) -> float:
+    """A finite number above 0, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}: must be above 0")
+        raise argparse.ArgumentTypeError(f"{text}: must be a number above 0")
     return value
+
+
+def positive_integer(text: str) -> int:
+    """A whole number above 0, for argparse."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text}: must be a whole number above 0")
+    return int(text)

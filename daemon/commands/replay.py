@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
-from daemon.commands.parsing import Subparsers, add_command, config_argument, positive_seconds
+from daemon.commands.parsing import Subparsers, add_command, config_argument, positive_number
+from daemon.commands.progress import ProgressLine
 
 __all__ = ["add_replay"]
 
@@ -24,13 +24,24 @@ def add_replay(subparsers: Subparsers) -> None:
     config_argument(parser)
     parser.add_argument("--camera", help="whose settings to use (default: the first camera)")
     parser.add_argument(
-        "--start-time", type=float, default=0.0, metavar="EPOCH", help="UTC epoch seconds of the first frame (default 0)"
+        "--start-time",
+        type=float,
+        default=0.0,
+        metavar="EPOCH",
+        help="UTC epoch seconds of the first frame (default 0)",
     )
-    parser.add_argument("--seconds", type=positive_seconds, help="only this much of each clip")
+    parser.add_argument("--seconds", type=positive_number, help="only this much of each clip")
     parser.add_argument("--events", metavar="FILE", help='every MQTT message as a JSON line ("-" is stdout)')
-    parser.add_argument("--tracks", type=Path, metavar="FILE", help="tracks in MOT format (a folder with several clips)")
+    parser.add_argument(
+        "--tracks", type=Path, metavar="FILE", help="tracks in MOT format (a folder with several clips)"
+    )
     parser.add_argument("--landmarks", type=Path, metavar="DIR", help="one recording a track")
-    parser.add_argument("--annotate", type=Path, metavar="FILE", help="video with everything drawn in (a folder with several clips)")
+    parser.add_argument(
+        "--annotate",
+        type=Path,
+        metavar="FILE",
+        help="video with everything drawn in (a folder with several clips)",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress and no summary")
     parser.set_defaults(run=run)
 
@@ -40,15 +51,19 @@ def run(options: argparse.Namespace) -> int:
     from daemon.config import load_config
     from daemon.replay import ReplayOutputs, replay
 
-    summary = replay(
-        options.clips,
-        load_config(options.config),
-        ReplayOutputs(options.events, options.tracks, options.landmarks, options.annotate),
-        camera=options.camera,
-        start_time=options.start_time,
-        max_seconds=options.seconds,
-        progress=(lambda clip, frames: None) if options.quiet else _Progress(),
-    )
+    line = ProgressLine()
+    try:
+        summary = replay(
+            options.clips,
+            load_config(options.config),
+            ReplayOutputs(options.events, options.tracks, options.landmarks, options.annotate),
+            camera=options.camera,
+            start_time=options.start_time,
+            max_seconds=options.seconds,
+            progress=lambda clip, frames: None if options.quiet else line.show(f"{clip}: {frames} frames"),
+        )
+    finally:
+        line.clear()
     if not options.quiet:
         print_summary(summary)
     return 0
@@ -69,16 +84,3 @@ def print_summary(summary: object) -> None:
         *(f"  alert {rule} at {at:.1f}" for at, rule in summary.alerts),
     ]
     print("\n".join(lines), file=sys.stderr)
-
-
-class _Progress:
-    """A line on a terminal, redrawn twice a second; nothing where stderr is not a terminal."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._next = 0.0
-
-    def __call__(self, clip: str, frames: int) -> None:
-        if self._terminal and time.monotonic() >= self._next:
-            self._next = time.monotonic() + 0.5
-            print(f"\r{clip}: {frames} frames", end="", file=sys.stderr, flush=True)
