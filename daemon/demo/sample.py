@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import shutil
 import subprocess
 import tempfile
@@ -13,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from daemon.demo.errors import DemoError
+from tracker.store import cache_folder
 
-__all__ = ["SAMPLE_SHA256", "SAMPLE_URL", "cache_folder", "fetch_sample"]
+__all__ = ["SAMPLE_SHA256", "SAMPLE_URL", "fetch_sample"]
 
 SAMPLE_URL = "https://raw.githubusercontent.com/opencv/opencv/4.x/samples/data/vtest.avi"
 SAMPLE_SHA256 = "45cddc9490be69345cbdab64ca583be65987e864ca408038e648db99e10516cf"
@@ -24,13 +24,6 @@ _CONNECT_TIMEOUT = 5.0  # seconds without data
 _APT_TIMEOUT = 600.0
 
 Report = Callable[[str], None]
-
-
-def cache_folder() -> Path:
-    """$CACHE_DIRECTORY, else $XDG_CACHE_HOME/posewatch, else ~/.cache/posewatch."""
-    if os.environ.get("CACHE_DIRECTORY"):
-        return Path(os.environ["CACHE_DIRECTORY"].split(":")[0])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "posewatch"
 
 
 def fetch_sample(report: Report, folder: Path | None = None) -> Path:
