@@ -62,13 +62,13 @@ class ActionModel:
             raise ModelError(f"{name}: not an action model of this version: make one with `posewatch train`")
         self._input = self._session.get_inputs()[0].name
         try:
-            self.labels: tuple[str, ...] = tuple(json.loads(metadata["labels"]))
+            self.labels = _labels(metadata["labels"])
             self.rate = float(metadata["rate"])
             self.seconds = float(metadata["seconds"])
             self.thresholds: Mapping[str, float] = json.loads(metadata.get("thresholds", "{}"))
         except (KeyError, ValueError) as error:
             raise ModelError(f"{name}: damaged metadata ({error}): train or fetch it again") from error
-        if self._session.get_outputs()[0].shape[-1] != len(self.labels):
+        if self._session.get_outputs()[0].shape[-1] != len(set(self.labels)):
             raise ModelError(f"{name}: labels do not fit the output: train or fetch it again")
         if not (self.rate > 0 and self.seconds > 0) or shape[1] != self.samples:
             raise ModelError(f"{name}: rate and seconds do not fit the input: train or fetch it again")
@@ -103,3 +103,10 @@ class ActionModel:
         inputs = features(landmarks, valid, self.rate)
         output = self._session.run(None, {self._input: inputs})[0]
         return np.asarray(output, np.float32)
+
+
+def _labels(text: str) -> tuple[str, ...]:
+    labels = json.loads(text)
+    if not isinstance(labels, list) or not all(isinstance(label, str) and label for label in labels):
+        raise ValueError("labels must be a list of names")
+    return tuple(labels)

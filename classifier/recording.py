@@ -136,9 +136,10 @@ def write_recording(path: Path, recording: Recording) -> None:
         OSError: the files cannot be written.
         ValueError: the arrays do not fit together, or could not be read again.
     """
-    rows = recording.landmarks.reshape(len(recording.landmarks), -1)
-    if rows.shape != (len(recording.frames), COLUMNS) or not len(rows):
-        raise ValueError(f"landmarks {recording.landmarks.shape} for {len(recording.frames)} frames")
+    count = len(recording.frames)
+    if recording.landmarks.shape != (count, 33, 4) or not count:
+        raise ValueError(f"landmarks {recording.landmarks.shape} for {count} frames")
+    rows = recording.landmarks.reshape(count, COLUMNS)
     if not np.isfinite(rows).all() or (np.diff(recording.frames) <= 0).any():
         raise ValueError("landmarks must be finite and frame numbers rising")
     path.parent.mkdir(parents=True, exist_ok=True)

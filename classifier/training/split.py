@@ -51,6 +51,7 @@ def split_takes(takes: Sequence[Take], classes: int, *, seed: int, test_share: f
 def _assign(
     counts: npt.NDArray[np.float64], shares: npt.NDArray[np.float64], random: np.random.Generator
 ) -> npt.NDArray[np.int64]:
+    """(G,) side of each group, for counts (G, C) as shares of their class."""
     best_cost, best = np.inf, np.zeros(len(counts), np.int64)
     for _ in range(60):
         side = np.zeros(len(counts), np.int64)
@@ -64,8 +65,35 @@ def _assign(
             ]
             side[row] = int(np.argmin(costs))
             filled[side[row]] += counts[row]
-        missing = (filled[0] == 0).sum() * 10 + (filled == 0).sum()
-        cost = ((filled - shares[:, None]) ** 2 / shares[:, None]).sum() + missing
+        cost = _cost(filled, shares)
         if cost < best_cost:
             best_cost, best = cost, side
-    return best
+    return _filled_up(best, counts, shares)
+
+
+def _cost(filled: npt.NDArray[np.float64], shares: npt.NDArray[np.float64]) -> float:
+    """How far sides with these shares of each class (3, C) are from `shares`; a missing class weighs most."""
+    missing = (filled[0] == 0).sum() * 10 + (filled == 0).sum()
+    return float(((filled - shares[:, None]) ** 2 / shares[:, None]).sum() + missing)
+
+
+def _filled_up(
+    side: npt.NDArray[np.int64], counts: npt.NDArray[np.float64], shares: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int64]:
+    """Moves single groups while a class is missing on a side and a move helps: few groups need it."""
+
+    def cost(sides: npt.NDArray[np.int64]) -> tuple[float, bool]:
+        filled = np.stack([counts[sides == which].sum(axis=0) for which in range(3)])
+        return _cost(filled, shares), bool((filled == 0).any())
+
+    best, missing = cost(side)
+    improved = True
+    while missing and improved:
+        improved = False
+        for row, which in np.ndindex(len(side), 3):
+            moved = side.copy()
+            moved[row] = which
+            found, still = cost(moved)
+            if found < best - 1e-9:
+                best, missing, side, improved = found, still, moved, True
+    return side

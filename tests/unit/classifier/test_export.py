@@ -1,0 +1,103 @@
+"""The ONNX file answers as the network that was trained; the card and the plots say how well."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from bodies import fall, walk
+
+torch = pytest.importorskip("torch", reason="install posewatch[train] to run this")
+
+from classifier.features import FEATURE_COUNT, FEATURES_VERSION, features  # noqa: E402
+from classifier.model import ActionModel  # noqa: E402
+from classifier.training.export import export_onnx  # noqa: E402
+from classifier.training.metrics import Scores, softmax  # noqa: E402
+from classifier.training.network import ActionNetwork  # noqa: E402
+from tracker.runtime import create_session  # noqa: E402
+
+LABELS = ("standing", "walking", "falling")
+
+
+def network(inputs: int = FEATURE_COUNT, **options) -> ActionNetwork:
+    torch.manual_seed(3)
+    made = ActionNetwork(inputs, 3, **options).eval()
+    made.mean.copy_(torch.randn(inputs) * 0.1)
+    made.scale.copy_(torch.rand(inputs) + 0.5)
+    return made
+
+
+def logits(made: ActionNetwork, values: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        return made(torch.from_numpy(values)).numpy()
+
+
+@pytest.mark.parametrize(
+    ("options", "samples", "temperature"),
+    [
+        ({"hidden": 8, "layers": 1}, 30, 1.0),
+        ({"hidden": 16, "layers": 2}, 30, 1.7),
+        ({"hidden": 5, "layers": 3}, 12, 0.6),
+    ],
+)
+def test_onnx_answers_as_torch(tmp_path, options, samples, temperature):
+    made = network(7, **options)
+    path = tmp_path / "new" / "actions.onnx"
+    export_onnx(made, path, samples=samples, temperature=temperature, metadata={"made": "here"})
+    session = create_session(path)
+    values = np.random.default_rng(0).normal(0, 2, (5, samples, 7)).astype(np.float32)
+    expected = softmax(logits(made, values) / temperature)
+    for batch in (5, 1):
+        [answer] = session.run(None, {"features": values[:batch]})
+        np.testing.assert_allclose(answer, expected[:batch], atol=1e-5)
+    assert session.get_modelmeta().custom_metadata_map == {"made": "here"}
+
+
+def test_an_exported_model_is_one_the_daemon_loads(tmp_path):
+    made = network(hidden=8)
+    path = tmp_path / "actions.onnx"
+    metadata = {"features": FEATURES_VERSION, "labels": json.dumps(LABELS), "rate": "15", "seconds": "2"}
+    export_onnx(made, path, samples=30, temperature=1.3, metadata=metadata)
+    times = np.arange(30) / 15
+    poses, valid = np.stack([walk(times), fall(times, 0.4)]), np.ones((2, 30), bool)
+    expected = softmax(logits(made, features(poses, valid)) / 1.3)
+    np.testing.assert_allclose(ActionModel(path).probabilities(poses, valid), expected, atol=1e-5)
+
+
+def test_training_mode_drops_and_evaluation_does_not():
+    made, values = network(7, hidden=8), np.ones((2, 10, 7), np.float32)
+    np.testing.assert_array_equal(logits(made, values), logits(made, values))
+    made.train()
+    assert not np.array_equal(logits(made, values), logits(made, values))
+
+
+def test_card_and_plots(tmp_path):
+    pytest.importorskip("matplotlib", reason="install posewatch[train] to run this")
+    from classifier.training.report import write_card, write_plots
+    from classifier.training.train import TrainingReport, TrainingSettings
+
+    scores = Scores(LABELS, np.array([[8, 1, 0], [2, 9, 0], [0, 1, 4]]), 0.4, 0.031)
+    report = TrainingReport(
+        labels=LABELS,
+        takes={"standing": 5, "walking": 6, "falling": 3},
+        windows={"standing": 50, "walking": 66, "falling": 20},
+        test=scores,
+        test_groups=tuple(f"person{n}" for n in range(20)),
+        temperature=1.25,
+        thresholds=dict.fromkeys(LABELS, 0.55),
+    )
+    card = tmp_path / "actions.md"
+    write_card(card, report, TrainingSettings(), "From our own recordings.")
+    text = card.read_text()
+    assert "From our own recordings." in text
+    assert "| walking | 6 | 66 | 11 | 0.818 | 0.818 | 0.818 | 0.55 |" in text
+    assert "temperature 1.25" in text
+    assert "calibration error 0.031" in text
+    assert "person11, ..." in text  # a few of the groups
+    assert scores.table() in text
+
+    plots = tmp_path / "plots" / "actions.png"
+    write_plots(plots, scores, [1.5, 0.9, 0.7], [0.3, 0.5, 0.6])
+    assert plots.read_bytes().startswith(b"\x89PNG")
+    assert plots.stat().st_size > 10_000
