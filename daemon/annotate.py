@@ -48,17 +48,21 @@ def annotate(
     canvas = image.copy()
     height, width = canvas.shape[:2]
     scale = max(0.4, min(width, height) / 1000.0)
+    labels = _Labels(canvas, scale)
+    for rule in alerts:
+        labels.put(f"ALERT {rule}", 4, 4, _ALERT)
     for name, points in zones.items():
         polygon = np.round(np.asarray(points, np.float32) * (width, height)).astype(np.int32)
         cv2.polylines(canvas, [polygon], True, _ZONE, 1, cv2.LINE_AA)
-        _label(canvas, name, (int(polygon[0, 0]), int(polygon[0, 1])), _ZONE, scale)
-    for person in scene.people:
-        if person.track.state is TrackState.CONFIRMED:
-            _draw_person(canvas, person, scale)
-    y = int(34 * scale)
-    for rule in alerts:
-        _label(canvas, f"ALERT {rule}", (4, y), _ALERT, scale * 1.6)
-        y += int(48 * scale)
+        labels.put(name, int(polygon[0, 0]), int(polygon[0, 1]), _ZONE)
+    people = [person for person in scene.people if person.track.state is TrackState.CONFIRMED]
+    for person in people:
+        _draw_person(canvas, person, scale)
+    # After every box and skeleton, so that none crosses a label.
+    for person in people:
+        text = f"{person.track.number}" + (f" {person.action}" if person.action != "unknown" else "")
+        left, top, _, bottom = (round(float(value)) for value in person.track.box)
+        labels.put(text, left, top, track_color(person.track.number), above=True, otherwise=bottom)
     return canvas
 
 
@@ -74,15 +78,9 @@ def _draw_person(canvas: NDArray[np.uint8], person: Person, scale: float) -> Non
     cv2.rectangle(canvas, (left, top), (right, bottom), color, 1 if scale < 0.7 else 2, cv2.LINE_AA)
     if person.pose is not None:
         _draw_skeleton(canvas, person.pose, color, scale)
-    text = f"{person.track.number}"
-    if person.action != "unknown":
-        text += f" {person.action} {person.action_score:.2f}"
-    _label(canvas, text, (left, top), color, scale)
 
 
-def _draw_skeleton(
-    canvas: NDArray[np.uint8], pose: Pose, color: tuple[int, int, int], scale: float
-) -> None:
+def _draw_skeleton(canvas: NDArray[np.uint8], pose: Pose, color: tuple[int, int, int], scale: float) -> None:
     points = np.round(pose.landmarks[:, :2]).astype(int)
     visible = pose.landmarks[:, 3] >= _MIN_VISIBILITY
     thickness = 1 if scale < 0.7 else 2
@@ -93,16 +91,54 @@ def _draw_skeleton(
         cv2.circle(canvas, (x, y), max(1, round(2 * scale)), _WHITE, -1, cv2.LINE_AA)
 
 
-def _label(
-    canvas: NDArray[np.uint8], text: str, corner: tuple[int, int], color: tuple[int, int, int], scale: float
-) -> None:
-    """Text on a filled box whose bottom left corner is at `corner`, kept inside the image."""
-    size, baseline = cv2.getTextSize(text, _FONT, scale, 1)
-    x = int(np.clip(corner[0], 0, max(0, canvas.shape[1] - size[0] - 4)))
-    y = int(np.clip(corner[1], size[1] + baseline, canvas.shape[0]))
-    cv2.rectangle(canvas, (x, y - size[1] - baseline), (x + size[0] + 4, y), color, -1)
-    ink = _DARK if sum(color) > 380 else _WHITE
-    cv2.putText(canvas, text, (x + 2, y - baseline // 2 - 1), _FONT, scale, ink, 1, cv2.LINE_AA)
+class _Labels:
+    """Texts on filled boxes, inside the image and not on top of each other.
+
+    Args:
+        canvas: what to draw on.
+        scale: size of the font.
+    """
+
+    def __init__(self, canvas: NDArray[np.uint8], scale: float) -> None:
+        self._canvas, self._scale = canvas, scale
+        self._taken: list[tuple[int, int, int, int]] = []
+
+    def put(
+        self,
+        text: str,
+        x: int,
+        y: int,
+        color: tuple[int, int, int],
+        *,
+        above: bool = False,
+        otherwise: int | None = None,
+    ) -> None:
+        """Draws a text at x below y (or above it), else below `otherwise`, else at the next free place."""
+        (width, height), baseline = cv2.getTextSize(text, _FONT, self._scale, 1)
+        width, height = width + 4, height + baseline
+        x = int(np.clip(x, 0, max(0, self._canvas.shape[1] - width)))
+        step = -height if above else height
+        tops = [y - height if above else y]
+        tops += [] if otherwise is None else [otherwise]
+        tops += [tops[0] + n * step for n in (1, 2, 3)]
+        places = [(x, self._inside(top, height), width, height) for top in tops]
+        place = next((place for place in places if not self._overlaps(place)), places[0])
+        self._taken.append(place)
+        left, top = place[:2]
+        cv2.rectangle(self._canvas, (left, top), (left + width, top + height), color, -1)
+        ink = _DARK if sum(color) > 380 else _WHITE
+        corner = (left + 2, top + height - baseline // 2 - 1)
+        cv2.putText(self._canvas, text, corner, _FONT, self._scale, ink, 1, cv2.LINE_AA)
+
+    def _inside(self, top: int, height: int) -> int:
+        return int(np.clip(top, 0, max(0, self._canvas.shape[0] - height)))
+
+    def _overlaps(self, place: tuple[int, int, int, int]) -> bool:
+        left, top, width, height = place
+        return any(
+            left < x + w and x < left + width and top < y + h and y < top + height
+            for x, y, w, h in self._taken
+        )
 
 
 class VideoWriter:
@@ -133,7 +169,7 @@ class VideoWriter:
             self._stream.options = {"crf": "23", "preset": "veryfast"}
         size = (self._stream.width, self._stream.height)
         if (image.shape[1], image.shape[0]) != size:
-            image = cv2.resize(image, size)
+            image = np.asarray(cv2.resize(image, size), np.uint8)
         for packet in self._stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")):
             self._container.mux(packet)
 

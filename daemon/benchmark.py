@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.capture import EndOfStream, FrameReader
+from daemon.capture import CaptureError, EndOfStream, FrameReader, Reason
 from daemon.config import CameraConfig
 from daemon.engines import Engines
 from daemon.pipeline import CameraPipeline
@@ -141,6 +141,8 @@ def measure(
         if lane.error is not None:
             raise lane.error
     done = sum(lane.frames for lane in lanes)
+    if not done:
+        raise CaptureError(Reason.ENDED, f"{clip}: holds no frames")
     return Measurement(
         workers=workers,
         frames=done,

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -21,8 +21,14 @@ from daemon.demo.errors import DemoError
 from daemon.demo.printing import EventPrinter
 from daemon.demo.sample import fetch_sample
 from daemon.demo.servers import Broker, ManagedProcess, RtspServer, transcode
+from tracker.store import ModelStore
 
 __all__ = ["run_demo"]
+
+_LIVE_SHARE = 0.65  # of the demo's time; the rest is for preparing and drawing
+_START_SECONDS = 3.0  # that a replay needs before its first frame
+_DRAW_SECONDS = 0.015  # a frame for drawing and encoding it
+_LEAST_DRAWN, _MOST_DRAWN = 4.0, 20.0  # seconds of footage
 
 _CONFIG = """\
 mqtt: {{host: 127.0.0.1, port: {port}, client_id: posewatch-demo}}
@@ -43,60 +49,81 @@ def run_demo(args: argparse.Namespace) -> int:
     """Runs the demo.
 
     Args:
-        args: `seconds` of live watching, `source` a video or None for OpenCV's, `out` the annotated video.
+        args: `seconds` that the demo takes once its footage is there, `source` a video or None for
+            OpenCV's, `out` the annotated video.
 
     Returns:
         0, or 1 where the daemon sent nothing; 130 after Ctrl-C.
 
     Raises:
         DemoError: footage, server or broker are not to be had.
+        StoreError: the pose network is not to be had.
+        OSError: the video cannot be written.
     """
-    seconds = float(getattr(args, "seconds", None) or 40.0)
-    out = Path(getattr(args, "out", None) or "out/demo.mp4")
     try:
         with _term_as_interrupt(), tempfile.TemporaryDirectory(prefix="posewatch-demo-") as name:
-            return _demo(seconds, getattr(args, "source", None), out, Path(name))
+            return _demo(args.seconds, args.source, args.out, Path(name))
     except KeyboardInterrupt:
         _say("stopped")
         return 130
 
 
-def _demo(seconds: float, source: str | Path | None, out: Path, folder: Path) -> int:
-    if source is not None and not Path(source).is_file():
-        raise DemoError(f"{source}: no such file: give a video with --source FILE")
-    clip = Path(source) if source is not None else fetch_sample(_say)
+def _demo(seconds: float, source: Path | None, out: Path, folder: Path) -> int:
     videos = folder / "videos"
     videos.mkdir()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    server, broker = RtspServer(videos, folder / "rtsp.log"), Broker(folder / "broker.log")
+    clip = _footage(source)
+    ModelStore().fetch("pose_full", _say)
+
+    end = time.monotonic() + seconds
+    live = _LIVE_SHARE * seconds
     _say(f"preparing {clip.name} for the camera")
-    transcode(clip, videos / "street.mp4")
+    transcode(clip, videos / "street.mp4", seconds=live + 5.0)
     printer = EventPrinter()
-    with ExitStack() as stack:
-        server = RtspServer(videos, folder / "rtsp.log")
-        broker = Broker(folder / "broker.log")
-        stack.enter_context(server)
-        stack.enter_context(broker)
-        config = folder / "posewatch.yaml"
+    config = folder / "posewatch.yaml"
+    with server, broker:
         config.write_text(_CONFIG.format(port=broker.port, url=server.url("street.mp4")))
         _say(f"camera {server.url('street.mp4')}, broker mqtt://127.0.0.1:{broker.port}")
-        stack.enter_context(_subscription(int(broker.port or 0), printer))
-        daemon = ManagedProcess("the daemon", _posewatch("run", "-c", str(config)), folder / "daemon.log")
-        stack.enter_context(daemon)
-        _say(f"posewatch run -c {config.name}, for {seconds:g} s")
+        said = _watch(config, int(broker.port or 0), folder, printer, live)
+    if not printer.counts["events"]:
+        print(f"posewatch: nothing was received from the daemon; its last line: {said}", file=sys.stderr)
+        return 1
+    drawn = _affordable_seconds(printer, end - time.monotonic())
+    _annotate(videos / "street.mp4", config, out, drawn)
+    _summary(printer, out, drawn)
+    return 0
+
+
+def _footage(source: Path | None) -> Path:
+    if source is None:
+        return fetch_sample(_say)
+    if not source.is_file():
+        raise DemoError(f"{source}: no such file: give a video with --source FILE")
+    return source
+
+
+def _watch(config: Path, port: int, folder: Path, printer: EventPrinter, seconds: float) -> str:
+    """Runs the daemon and prints what it publishes; returns the last line of its log."""
+    command = _posewatch("run", "-c", str(config))
+    daemon = ManagedProcess("the daemon", command, folder / "daemon.log")
+    with _subscription(port, printer), daemon:
+        _say(f"posewatch run -c {config.name}, for {seconds:.0f} s")
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if not daemon.running:
                 raise DemoError(f"the daemon ended early: {daemon.last_line()}")
             time.sleep(0.1)
+        _say("stopping the daemon, which ends what is open")
         daemon.stop()
-        daemon_said = daemon.last_line()
-    if not printer.counts["events"]:
-        print(
-            f"posewatch: nothing was received from the daemon; its last line: {daemon_said}", file=sys.stderr
-        )
-        return 1
-    _annotate(videos / "street.mp4", config, out, min(seconds, 30.0))
-    _summary(printer, out)
-    return 0
+        return daemon.last_line()
+
+
+def _affordable_seconds(printer: EventPrinter, left: float) -> float:
+    """How much footage can be drawn in the time that is left, from the latency that the daemon had."""
+    frame = printer.latency("p50") / 1000.0 + _DRAW_SECONDS
+    frames = max(0.0, left - _START_SECONDS) / frame
+    return min(max(frames / max(printer.rate("fps_in"), 1.0), _LEAST_DRAWN), _MOST_DRAWN)
 
 
 def _posewatch(*arguments: str) -> list[str]:
@@ -132,8 +159,7 @@ def _subscription(port: int, printer: EventPrinter) -> Iterator[None]:
 
 
 def _annotate(clip: Path, config: Path, out: Path, seconds: float) -> None:
-    _say(f"drawing the first {seconds:g} s into {out}")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    _say(f"drawing the first {seconds:.0f} s into {out}")
     command = _posewatch("replay", str(clip), "-c", str(config), "--annotate", str(out),
                          "--seconds", f"{seconds:g}", "--quiet")  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True)
@@ -142,19 +168,20 @@ def _annotate(clip: Path, config: Path, out: Path, seconds: float) -> None:
         raise DemoError(f"the annotated video could not be made: {lines[-1]}")
 
 
-def _summary(printer: EventPrinter, out: Path) -> None:
+def _summary(printer: EventPrinter, out: Path, drawn: float) -> None:
     def listed(counts: dict[str, int]) -> str:
         return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"
 
     print("\nSummary")
     print(f"  people     {len(printer.people)}")
-    print(f"  events     {listed(printer.counts)}")
+    print(
+        f"  speed      {printer.rate('fps_processed'):.1f} of {printer.rate('fps_in'):.1f} frames/s, "
+        f"latency {printer.latency('p50'):.0f} ms (median), {printer.latency('p95'):.0f} ms (95 %)"
+    )
+    print(f"  messages   {listed(printer.counts)}")
     print(f"  actions    {listed(printer.actions)}")
     print(f"  alerts     {listed(printer.alerts)}")
-    for camera, figures in (printer.stats.get("cameras") or {}).items():
-        text = ", ".join(f"{key} {value}" for key, value in figures.items())
-        print(f"  {camera:<10} {text}")
-    print(f"  video      {out.resolve()}", flush=True)
+    print(f"  video      {out.resolve()} (the first {drawn:.0f} s)", flush=True)
 
 
 @contextmanager

@@ -14,7 +14,10 @@ class EventPrinter:
     """Turns messages below the prefix into lines and keeps count.
 
     Attributes:
-        people: ids seen. counts: events, actions, alerts. stats: the last message of `stats`.
+        people: number of each person, by the track's id.
+        counts: messages of events, actions and alerts.
+        alerts: alerts raised, by rule.
+        actions: actions begun, by label.
     """
 
     def __init__(self, prefix: str = "posewatch") -> None:
@@ -23,7 +26,7 @@ class EventPrinter:
         self.counts: Counter[str] = Counter()
         self.alerts: Counter[str] = Counter()
         self.actions: Counter[str] = Counter()
-        self.stats: dict[str, Any] = {}
+        self._stats: list[dict[str, Any]] = []
 
     def line(self, topic: str, payload: bytes) -> str | None:
         """The line for a message; None where it says nothing new to a reader."""
@@ -33,18 +36,25 @@ class EventPrinter:
         except ValueError:
             body = payload.decode(errors="replace")
         if level == ["status"]:
-            return _line(None, "posewatch", f"is {body}")
+            return _line("posewatch", f"is {body}")
         if level == ["stats"] and isinstance(body, dict):
-            self.stats = body
+            self._stats += (body.get("cameras") or {}).values()
             return None
         if len(level) != 2 or not isinstance(body, dict):
             return None
         camera, kind = level
         say = {"status": self._status, "events": self._event, "actions": self._action, "alerts": self._alert}
         text = say[kind](body) if kind in say else None
-        if text is None:
-            return None
-        return _line(_when(body), camera, text)
+        return None if text is None else _line(camera, text)
+
+    def rate(self, name: str) -> float:
+        """Mean of `fps_in` or `fps_processed`, without the reports of the start and of the end."""
+        reports = self._stats[1:-1] or self._stats
+        return sum(float(report[name]) for report in reports) / max(len(reports), 1)
+
+    def latency(self, name: str) -> float:
+        """The last `p50` or `p95` in ms."""
+        return float(self._stats[-1]["latency_ms"][name] or 0.0) if self._stats else 0.0
 
     def _status(self, body: dict[str, Any]) -> str:
         reason = f" ({body['reason']})" if body.get("reason") else ""
@@ -83,12 +93,5 @@ class EventPrinter:
         return f"person {self.people.setdefault(track, len(self.people) + 1)}"
 
 
-def _when(body: dict[str, Any]) -> float | None:
-    after = body.get("after") or body.get("before") or body
-    value = after.get("end_time") or after.get("start_time") or after.get("since")
-    return float(value) if value else None
-
-
-def _line(at: float | None, who: str, text: str) -> str:
-    clock = time.strftime("%H:%M:%S", time.localtime(time.time() if at is None else at))
-    return f"{clock}  {who:<10} {text}"
+def _line(who: str, text: str) -> str:
+    return f"{time.strftime('%H:%M:%S')}  {who:<10} {text}"
