@@ -95,7 +95,7 @@ class PoseFollower:
     def _search(
         self, image: npt.NDArray[np.uint8], tracks: Sequence[Track], estimator: PoseEstimator
     ) -> dict[str, Pose]:
-        """Reads people from their boxes: every likely turn, then once more where the best one has the body."""
+        """Reads people from their boxes: every likely turn, then again where the best one has the body."""
         owners: list[Track] = []
         rois: list[Roi] = []
         for track in tracks:
