@@ -264,6 +264,8 @@ def _pip_reason(stderr: str) -> str:
     if "No module named pip" in stderr:
         return "not installed in this Python"
     broken = re.search(r"connection broken by '(.+)': ", stderr)
+    if broken is None and "from versions: none" in stderr:  # what pip says without a retry
+        return "found no such package, or no index"
     if broken is None:
         errors = re.findall(r"^ERROR: (.+)$", stderr, re.MULTILINE)
         return _shortened(errors[-1] if errors else stderr)
