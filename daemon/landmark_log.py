@@ -8,6 +8,7 @@ they share a scene and often a person.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from contextlib import ExitStack
@@ -22,10 +23,23 @@ from daemon.errors import UsageError
 from daemon.scene import Person, Scene
 from tracker.association import TrackState
 
-__all__ = ["UNLABELLED", "LandmarkLog"]
+__all__ = ["LandmarkLog", "unlabelled"]
 
-UNLABELLED = "UNLABELLED"
+_UNLABELLED = "UNLABELLED"
 _SUFFIXES = (".txt", ".json")
+
+
+def unlabelled(folder: Path) -> list[Path]:
+    """The recordings of this log below a folder that nobody has labelled yet."""
+    return [path for path in sorted(folder.rglob(f"{_UNLABELLED}.txt")) if not _side_label(path)]
+
+
+def _side_label(path: Path) -> object:
+    try:
+        side = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return side.get("label") if isinstance(side, dict) else None
 
 
 @dataclass(slots=True)
@@ -61,7 +75,7 @@ class LandmarkLog:
         if folder is None:
             return
         for old in self._recordings():
-            if any(path.stem != UNLABELLED for path in old.glob("*.txt")):
+            if len(unlabelled(old)) < len(list(old.glob("*.txt"))):
                 raise UsageError(f"{old}: holds a labelled recording of this clip: give another folder")
         folder.mkdir(parents=True, exist_ok=True)
         self._part = folder / f".{clip.stem}.part"
@@ -112,7 +126,7 @@ class LandmarkLog:
             group=self._clip.stem,
             labelled_from=take.frames[0],
         )
-        write_recording(self._part / f"{self._clip.stem}-{track}" / f"{UNLABELLED}.txt", recording)
+        write_recording(self._part / f"{self._clip.stem}-{track}" / f"{_UNLABELLED}.txt", recording)
 
     def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
@@ -127,7 +141,7 @@ class LandmarkLog:
         assert self._folder is not None
         for old in self._recordings():
             for suffix in _SUFFIXES:
-                (old / (UNLABELLED + suffix)).unlink(missing_ok=True)
+                (old / (_UNLABELLED + suffix)).unlink(missing_ok=True)
             if not any(old.iterdir()):
                 old.rmdir()
         for new in sorted(self._part.iterdir()):

@@ -10,7 +10,7 @@ import time
 from importlib.metadata import version
 
 from daemon import notify
-from daemon.capture import Camera, CameraStatus, Frame
+from daemon.capture import Camera, CameraState, CameraStatus, Frame
 from daemon.config import Config
 from daemon.engines import Engines
 from daemon.messages import Message
@@ -24,6 +24,7 @@ from daemon.topics import Topics
 __all__ = ["Service"]
 
 _log = logging.getLogger(__name__)
+_CHECK_INTERVAL = 0.5  # seconds between two looks for cameras that are away
 
 
 class _Channel:
@@ -32,18 +33,43 @@ class _Channel:
     def __init__(self, name: str, config: Config, topics: Topics) -> None:
         self.name = name
         self.settings = config.cameras[name]
+        self._topics = topics
         self.pipeline = CameraPipeline(name, self.settings, topics)
         self.camera = Camera(name, self.settings)
         self.latency = LatencyMeter()
         self.lock = threading.Lock()
-        self.enabled = True
+        self.enabled = self.settings.enabled
         self.last_captured_at = time.time()
+        self._last_monotonic: float | None = None  # of the last frame that the pipeline has seen
         self.counts = (0, 0)  # frames in and processed at the last report
         self.counted_at = time.monotonic()
 
     def take(self) -> Frame | None:
         """The newest frame of the camera; None while it is switched off."""
         return self.camera.take() if self.enabled else None
+
+    def process(self, frame: Frame, engines: Engines) -> list[Message]:
+        """What a frame leads to. The caller holds the lock."""
+        result = self.pipeline.process(frame, engines)
+        self.last_captured_at, self._last_monotonic = frame.captured_at, frame.monotonic
+        return result.messages
+
+    @property
+    def gone(self) -> bool:
+        """Whether the camera gives no frames for longer than anybody is followed unseen."""
+        silent = self._last_monotonic is not None and (
+            time.monotonic() - self._last_monotonic > self.settings.track.lost
+        )
+        return silent and self.camera.status.state is not CameraState.STREAMING
+
+    def end(self) -> list[Message]:
+        """Ends whatever is open; what comes next is new, with new ids. The caller holds the lock."""
+        messages = self.pipeline.close(self.last_captured_at)
+        alerts_enabled = self.pipeline.alerts_enabled
+        self.pipeline = CameraPipeline(self.name, self.settings, self._topics)
+        self.pipeline.alerts_enabled = alerts_enabled
+        self._last_monotonic = None
+        return messages
 
 
 class Service:
@@ -81,16 +107,18 @@ class Service:
         for channel in self._channels:
             channel.camera.on_frame = self._scheduler.wake
             channel.camera.on_status = self._on_status
-            if channel.settings.enabled:
+            if channel.enabled:
                 channel.camera.start()
         notify.ready()
         notify.status(f"watching {len(self._channels)} cameras")
         _log.info("started cameras=%d workers=%d", len(self._channels), self._scheduler.workers)
         interval = self._config.stats_interval
         due = time.monotonic() + min(interval, 5.0)
-        while not self._stopping.wait(max(0.0, due - time.monotonic())):
-            due += interval
-            self._publish([self._stats()])
+        while not self._stopping.wait(min(max(0.0, due - time.monotonic()), _CHECK_INTERVAL)):
+            self._end_what_is_gone()
+            if time.monotonic() >= due:
+                due += interval
+                self._publish([self._stats()])
         self._shut_down()
         return 0
 
@@ -109,10 +137,17 @@ class Service:
     def _work(self, index: int, frame: Frame, engines: Engines) -> None:
         channel = self._channels[index]
         with channel.lock:
-            result = channel.pipeline.process(frame, engines)
-            channel.last_captured_at = frame.captured_at
-            self._publish(result.messages)
+            if not channel.enabled:
+                return  # switched off while this frame waited
+            self._publish(channel.process(frame, engines))
         channel.latency.add(time.monotonic() - frame.monotonic)
+
+    def _end_what_is_gone(self) -> None:
+        """A camera that is away sees nobody: no count and no alert may stay as it was."""
+        for channel in self._channels:
+            if channel.gone:
+                with channel.lock:
+                    self._publish(channel.end())
 
     def _publish(self, messages: list[Message]) -> None:
         for message in messages:
@@ -124,7 +159,7 @@ class Service:
             messages += channel.pipeline.initial_messages()
             messages.append(self._switch_state(channel, "enabled", channel.enabled))
             messages.append(self._switch_state(channel, "alerts", channel.pipeline.alerts_enabled))
-            if not channel.settings.enabled:
+            if not channel.enabled:
                 messages.append(self._camera_status(channel.name, channel.camera.status))
         return messages
 
@@ -165,13 +200,24 @@ class Service:
         if channel is None:
             _log.warning("command_ignored camera=%s reason=unknown_camera", camera)
             return
-        with channel.lock:
-            if switch == "alerts":
+        if switch == "alerts":
+            with channel.lock:
                 self._publish(channel.pipeline.set_alerts_enabled(on, channel.last_captured_at))
-            else:
-                channel.enabled = on
-            self._publish([self._switch_state(channel, switch, on)])
+        else:
+            self._switch_camera(channel, on)
+        self._publish([self._switch_state(channel, switch, on)])
         _log.info("switched camera=%s switch=%s on=%s", camera, switch, on)
+
+    def _switch_camera(self, channel: _Channel, on: bool) -> None:
+        if on == channel.enabled or self._stopping.is_set():
+            return
+        channel.enabled = on
+        if on:
+            channel.camera.start()
+            return
+        channel.camera.stop()
+        with channel.lock:
+            self._publish(channel.end())
 
     def _stats(self) -> Message:
         cameras = {}
@@ -202,4 +248,3 @@ class Service:
         self._publish([self._stats()])
         self._publisher.close(timeout=5.0)
         _log.info("stopped")
-

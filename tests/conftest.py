@@ -17,3 +17,28 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"evaluation data not found at {folder}: set POSEWATCH_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def pose_model() -> Path:
+    """The full pose network in the model store, fetched on first use; skips where it cannot be had."""
+    from tracker.store import ModelStore, StoreError
+
+    try:
+        return ModelStore().fetch("pose_full", print)
+    except StoreError as error:
+        pytest.skip(f"pose network not available: {error}")
+
+
+@pytest.fixture(scope="session")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight seconds of OpenCV's vtest.avi as H.264 (768x576, 10 fps, 5 to 7 people); skips without it."""
+    from daemon.demo import DemoError
+    from daemon.demo.sample import fetch_sample
+    from daemon.demo.servers import transcode
+
+    try:
+        clip = fetch_sample(print)
+    except DemoError as error:
+        pytest.skip(f"real footage not available: {error}")
+    return transcode(clip, tmp_path_factory.mktemp("footage") / "street.mp4", seconds=8.0)

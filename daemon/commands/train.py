@@ -91,9 +91,9 @@ def run(options: argparse.Namespace) -> int:
 def _refuse_unlabelled(folder: Path) -> None:
     """Tracks of `replay --landmarks` that nobody has named must not become a label of their own."""
     from daemon.errors import UsageError
-    from daemon.landmark_log import UNLABELLED
+    from daemon.landmark_log import unlabelled
 
-    found = sorted(folder.rglob(f"{UNLABELLED}.txt"))
+    found = unlabelled(folder)
     if found:
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise UsageError(

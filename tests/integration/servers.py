@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from types import TracebackType
 import av
 import numpy as np
 
-__all__ = ["Broker", "RtspServer", "free_port", "silent_server", "wait_for", "write_clip"]
+__all__ = ["Broker", "Gate", "RtspServer", "free_port", "silent_server", "wait_for", "write_clip"]
 
 _HOST = "127.0.0.1"
 
@@ -157,3 +158,67 @@ def silent_server() -> Iterator[int]:
         listener.bind((_HOST, 0))
         listener.listen(16)
         yield int(listener.getsockname()[1])
+
+
+class Gate:
+    """A TCP relay to a local port that can be shut: connections end, and new ones end at once."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._open = threading.Event()
+        self._open.set()
+        self._connections: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self._listener = socket.create_server((_HOST, 0))
+        self.port = int(self._listener.getsockname()[1])
+
+    def shut(self) -> None:
+        """Ends every connection and lets nobody in."""
+        self._open.clear()
+        with self._lock:
+            connections, self._connections = self._connections, []
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+
+    def open(self) -> None:
+        """Lets connections in again."""
+        self._open.set()
+
+    def __enter__(self) -> Gate:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shut()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                upstream = socket.create_connection((_HOST, self._target))
+            except OSError:
+                client.close()
+                continue
+            with self._lock:
+                self._connections += [client, upstream]
+            if not self._open.is_set():
+                self.shut()
+                continue
+            for source, target in ((client, upstream), (upstream, client)):
+                threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def _pump(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,371 @@
+"""`posewatch run` as systemd starts it: a real RTSP camera, a real broker, and what happens when they go."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+from servers import Broker, Gate, RtspServer, free_port, wait_for
+
+from daemon.demo import DemoError
+from daemon.demo.sample import fetch_sample
+from daemon.demo.servers import transcode
+
+CONFIG = """\
+mqtt: {{host: 127.0.0.1, port: {port}, client_id: posewatch-test}}
+stats_interval: 1s
+cameras:
+  street:
+    url: {url}
+    fps: 5
+    open_timeout: 8s
+    read_timeout: 2s
+    reconnect: {{min: 200ms, max: 500ms}}
+    zones:
+      everywhere: {{points: [[0, 0], [1, 0], [1, 1], [0, 1]]}}
+    rules:
+      about: {{type: loitering, for: 1s, cooldown: 0s, zones: [everywhere]}}
+"""
+SLOW = 40.0  # seconds to wait for what takes a few on an idle machine
+
+
+@dataclass(frozen=True)
+class Received:
+    """One message as it came."""
+
+    topic: str
+    body: Any
+    retained: bool
+
+
+class Listener:
+    """Everything below posewatch/, in the order in which it came."""
+
+    def __init__(self, port: int) -> None:
+        self.received: list[Received] = []
+        subscribed = threading.Event()
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2)
+        self.client.on_message = self._take
+        self.client.on_subscribe = lambda *_: subscribed.set()
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+        self.client.subscribe([("posewatch/#", 1), ("test/#", 1)])
+        assert subscribed.wait(10)
+
+    def _take(self, _client: object, _data: object, message: mqtt.MQTTMessage) -> None:
+        payload = message.payload.decode()
+        try:
+            body = json.loads(payload)
+        except ValueError:
+            body = payload
+        self.received.append(Received(message.topic, body, message.retain))
+
+    def bodies(self, topic: str) -> list[Any]:
+        return [one.body for one in list(self.received) if one.topic == f"posewatch/{topic}"]
+
+    def last(self, topic: str) -> Any:
+        return next(iter(reversed(self.bodies(topic))), None)
+
+    def state(self) -> str | None:
+        """What the camera is doing."""
+        return (self.last("street/status") or {}).get("state")
+
+    def people(self) -> int:
+        return self.last("street/people") or 0
+
+    def say(self, topic: str, payload: str) -> None:
+        self.client.publish(f"posewatch/{topic}", payload, qos=1).wait_for_publish(10)
+
+    def catch_up(self) -> None:
+        """Returns when everything that the broker had before this call has come."""
+        marker = f"test/{time.monotonic_ns()}"
+        self.client.publish(marker, "", qos=1)
+        wait_for(lambda: any(one.topic == marker for one in list(self.received)), what="catching up")
+
+    def __enter__(self) -> Listener:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+class Daemon:
+    """`posewatch run` in a process of its own; killed at the end of the block."""
+
+    def __init__(self, config: Path) -> None:
+        self.log = config.with_suffix(".log")
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "daemon.cli", "run", "-c", str(config)], stderr=output
+            )
+
+    def ask_to_stop(self) -> tuple[int, float]:
+        """Exit status after SIGTERM, and the seconds it took."""
+        started = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60), time.monotonic() - started
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def __enter__(self) -> Daemon:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.kill()
+        print(self.log.read_text(errors="replace")[-4000:])  # pytest shows it where the test fails
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory, pose_model: Path) -> Path:
+    """A folder with a minute of real footage for the RTSP server, which does not repeat it."""
+    assert pose_model.is_file()
+    try:
+        clip = fetch_sample(print)
+    except DemoError as error:
+        pytest.skip(f"real footage not available: {error}")
+    folder = tmp_path_factory.mktemp("videos")
+    transcode(clip, folder / "street.mp4", seconds=70.0)
+    return folder
+
+
+@contextmanager
+def watching(
+    folder: Path, broker: int, url: str, wait: Callable[[Listener], object]
+) -> Iterator[tuple[Daemon, Listener]]:
+    """A daemon and a listener, once the condition is true."""
+    config = folder / "posewatch.yaml"
+    config.write_text(CONFIG.format(port=broker, url=url))
+    with Listener(broker) as listener, Daemon(config) as daemon:
+        wait_for(lambda: daemon.process.poll() is not None or wait(listener), SLOW, "the daemon's start")
+        assert daemon.process.poll() is None, daemon.log.read_text()
+        yield daemon, listener
+
+
+def sees_people(listener: Listener) -> bool:
+    return listener.state() == "streaming" and listener.people() >= 2
+
+
+def numbers_by_track(messages: list[Any]) -> dict[str, list[int]]:
+    """`seq` of the events of every track; QoS 1 may bring one twice."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for body in messages:
+        numbers = found[body["after"]["id"]]
+        if body["seq"] not in numbers:
+            numbers.append(body["seq"])
+    return found
+
+
+def latest_time(body: dict[str, Any]) -> float:
+    """When the track, action or alert of a message ended, or else began."""
+    what = body.get("after", body)
+    return float(what["end_time"] or what["start_time"])
+
+
+def test_it_reports_what_it_sees_until_sigterm_ends_it_cleanly(videos: Path, tmp_path: Path) -> None:
+    with RtspServer(videos) as camera, Broker(tmp_path) as broker:
+        url = camera.url("street.mp4")
+        with watching(tmp_path, broker.port, url, sees_people) as (daemon, listener):
+            assert listener.last("status") == "online"
+            assert listener.last("info")["cameras"] == ["street"]
+            states = [body["state"] for body in listener.bodies("street/status")]
+            assert states[-2:] == ["connecting", "streaming"]
+            wait_for(lambda: listener.bodies("street/actions"), SLOW, "an action")
+            wait_for(lambda: listener.last("street/alert/about") == "ON", SLOW, "an alert")
+            (new, *_) = [body for body in listener.bodies("street/events") if body["type"] == "new"]
+            assert abs(new["after"]["start_time"] - time.time()) < 60
+            assert all(0 <= share <= 1 for share in new["after"]["box"])
+            wait_for(lambda: len(listener.bodies("stats")) >= 4, SLOW, "statistics")
+            figures = listener.last("stats")["cameras"]["street"]
+            assert figures["fps_in"] > 2
+            assert 0 < figures["fps_processed"] < 6.5  # `fps: 5` of the configuration
+            assert figures["errors"] == 0
+            assert 0 < figures["latency_ms"]["p50"] <= figures["latency_ms"]["p95"]
+            assert listener.last("stats")["rss"] > 50e6
+
+            status, seconds = daemon.ask_to_stop()
+            assert status == 0
+            assert seconds < 10
+            wait_for(lambda: listener.last("status") == "offline", what="offline")
+            assert listener.people() == 0
+            assert listener.last("street/alert/about") == "OFF"
+            events = listener.bodies("street/events")
+            kinds = {body["after"]["id"]: body["type"] for body in events}
+            assert set(kinds.values()) == {"end"}
+            assert all(numbers == list(range(len(numbers))) for numbers in numbers_by_track(events).values())
+            raised, cleared = (
+                {body["id"] for body in listener.bodies("street/alerts") if body["type"] == kind}
+                for kind in ("raised", "cleared")
+            )
+            assert raised == cleared
+        with Listener(broker.port) as late:
+            wait_for(lambda: late.last("status") == "offline", what="the retained state")
+            late.catch_up()
+            assert late.last("street/alert/about") == "OFF"
+            assert late.last("street/people") == 0
+            assert {one.topic.rpartition("/")[2] for one in late.received if one.retained}.isdisjoint(
+                {"events", "actions", "alerts", "stats"}
+            )
+
+
+def test_kill_9_leaves_offline_by_last_will(pose_model: Path, tmp_path: Path) -> None:
+    assert pose_model.is_file()
+    url = f"rtsp://127.0.0.1:{free_port()}/nobody"
+    with (
+        Broker(tmp_path) as broker,
+        watching(tmp_path, broker.port, url, lambda one: one.last("status") == "online") as (
+            daemon,
+            listener,
+        ),
+    ):
+        daemon.kill()
+        wait_for(lambda: listener.last("status") == "offline", what="the last will")
+
+
+def test_sigterm_ends_it_without_camera_and_broker(pose_model: Path, tmp_path: Path) -> None:
+    assert pose_model.is_file()
+    config = tmp_path / "posewatch.yaml"
+    config.write_text(CONFIG.format(port=free_port(), url=f"rtsp://127.0.0.1:{free_port()}/nobody"))
+    with Daemon(config) as daemon:
+        wait_for(lambda: "mqtt_unavailable" in daemon.log.read_text(), SLOW, "the first attempt")
+        wait_for(lambda: "camera_lost" in daemon.log.read_text(), SLOW, "the first attempt")
+        status, seconds = daemon.ask_to_stop()
+    assert status == 0
+    assert seconds < 10
+    assert "Traceback" not in daemon.log.read_text()
+
+
+def test_a_camera_that_goes_takes_its_people_along_and_comes_back(videos: Path, tmp_path: Path) -> None:
+    with RtspServer(videos) as camera, Broker(tmp_path) as broker:
+        url = camera.url("street.mp4")
+        with watching(tmp_path, broker.port, url, sees_people) as (daemon, listener):
+            wait_for(lambda: listener.last("street/alert/about") == "ON", SLOW, "an alert")
+            camera.kill()
+            wait_for(lambda: listener.state() in ("connecting", "stalled"), SLOW, "noticing the loss")
+            wait_for(lambda: listener.last("street/status")["reason"] == "network", SLOW, "the reason")
+            # Nobody is seen any more: neither a count nor an alert stays as it was.
+            wait_for(lambda: listener.people() == 0, SLOW, "no people")
+            wait_for(lambda: listener.last("street/alert/about") == "OFF", SLOW, "no alert")
+            gone = {body["after"]["id"] for body in listener.bodies("street/events")}
+            ended = {
+                body["after"]["id"] for body in listener.bodies("street/events") if body["type"] == "end"
+            }
+            assert gone == ended
+            camera.start()
+            wait_for(lambda: sees_people(listener), SLOW, "people again")
+            again = {body["after"]["id"] for body in listener.bodies("street/events")} - gone
+            assert again
+            assert daemon.process.poll() is None
+
+
+def test_a_broker_that_dies_misses_nothing(videos: Path, tmp_path: Path) -> None:
+    """The way to the broker breaks, the broker dies and starts anew without memory, the way opens again."""
+    with ExitStack() as stack:
+        camera = stack.enter_context(RtspServer(videos))
+        broker = stack.enter_context(Broker(tmp_path))
+        gate = stack.enter_context(Gate(broker.port))
+        config = tmp_path / "posewatch.yaml"
+        config.write_text(CONFIG.format(port=gate.port, url=camera.url("street.mp4")))
+        with Listener(broker.port) as before:
+            daemon = stack.enter_context(Daemon(config))
+            wait_for(lambda: sees_people(before), SLOW, "people")
+            gate.shut()
+            outage = time.time()
+            before.catch_up()
+            assert before.last("status") == "offline"  # the last will
+            events = before.bodies("street/events")
+        broker.kill()
+        log = daemon.log
+        wait_for(lambda: log.read_text().count("mqtt_unavailable") >= 1, SLOW, "noticing the loss")
+        broker.start()
+        with Listener(broker.port) as after:
+            # The daemon watches on; in five seconds of this footage somebody comes, goes or acts.
+            wait_for(lambda: time.time() - outage > 5.0, what="an outage of five seconds")
+            assert after.received == []
+            reopened = time.time()
+            gate.open()
+            wait_for(lambda: after.last("status") == "online", SLOW, "online")
+            wait_for(lambda: after.bodies("stats"), SLOW, "what follows the outage")
+            after.catch_up()
+            missed = [
+                body
+                for kind in ("events", "actions", "alerts")
+                for body in after.bodies(f"street/{kind}")
+                if outage < latest_time(body) < reopened
+            ]
+            assert missed
+            every = numbers_by_track(events + after.bodies("street/events"))
+            assert {track: sorted(numbers) for track, numbers in every.items()} == {
+                track: list(range(len(numbers))) for track, numbers in every.items()
+            }
+            with Listener(broker.port) as late:
+                late.catch_up()
+                kept = {one.topic: one.body for one in late.received if one.retained}
+            assert kept["posewatch/status"] == "online"
+            assert kept["posewatch/street/status"]["state"] == "streaming"
+            assert kept["posewatch/street/enabled/state"] == "ON"
+            assert kept["posewatch/street/alerts/state"] == "ON"
+            assert kept["posewatch/street/alert/about"] in ("ON", "OFF")
+            assert "posewatch/street/people" in kept
+            assert "posewatch/info" in kept
+        assert daemon.process.poll() is None
+
+
+def test_switches(videos: Path, tmp_path: Path) -> None:
+    with RtspServer(videos) as camera, Broker(tmp_path) as broker:
+        url = camera.url("street.mp4")
+        with watching(tmp_path, broker.port, url, sees_people) as (daemon, listener):
+            assert listener.last("street/enabled/state") == "ON"
+            assert listener.last("street/alerts/state") == "ON"
+
+            def raised() -> int:
+                return sum(body["type"] == "raised" for body in listener.bodies("street/alerts"))
+
+            def let_pass(reports: int) -> None:
+                """Waits for the daemon's own clock: one report a second."""
+                until = len(listener.bodies("stats")) + reports
+                wait_for(lambda: len(listener.bodies("stats")) >= until, SLOW, "statistics")
+
+            wait_for(lambda: listener.last("street/alert/about") == "ON", SLOW, "an alert")
+            listener.say("street/alerts/set", "OFF")
+            wait_for(lambda: listener.last("street/alerts/state") == "OFF", what="alerts off")
+            assert listener.last("street/alert/about") == "OFF"
+            count = raised()
+            let_pass(3)
+            assert raised() == count
+            assert listener.people() >= 1  # people are followed all the same
+            listener.say("street/alerts/set", "ON")
+            wait_for(lambda: raised() > count, SLOW, "alerts again")
+            assert listener.last("street/alerts/state") == "ON"
+
+            listener.say("street/enabled/set", "OFF")
+            wait_for(lambda: listener.last("street/enabled/state") == "OFF", what="the camera off")
+            assert listener.state() == "disabled"
+            assert listener.people() == 0
+            assert listener.last("street/alert/about") == "OFF"
+            seen = len(listener.bodies("street/events"))
+            let_pass(3)
+            assert listener.last("stats")["cameras"]["street"]["fps_in"] == 0
+            assert len(listener.bodies("street/events")) == seen
+            listener.say("street/enabled/set", "ON")
+            wait_for(lambda: sees_people(listener), SLOW, "people again")
+            assert listener.last("street/enabled/state") == "ON"
+            ids = [body["after"]["id"] for body in listener.bodies("street/events") if body["type"] == "new"]
+            assert len(set(ids)) == len(ids)
+            assert daemon.process.poll() is None
