@@ -1,0 +1,195 @@
+"""People without pixels: tracks, scenes, and whole stories told to a camera's events and alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from classifier.labels import DEFAULT_LABELS
+from classifier.model import ActionScores
+from daemon.actions import UNKNOWN, ActionHysteresis
+from daemon.alerts import AlertEngine
+from daemon.config.actions import ActionsConfig
+from daemon.config.rules import DEFAULT_RULES, Rule
+from daemon.events import EventReporter
+from daemon.messages import Message
+from daemon.scene import Person, Scene
+from daemon.topics import Topics
+from tracker.association import Track, TrackState
+from tracker.pose import Pose
+
+WIDTH, HEIGHT = 640, 480
+EPOCH = 1_700_000_000.0  # UTC of monotonic 0
+UPRIGHT, DOWN = (200, 100, 260, 280), (150, 230, 330, 290)
+TENTATIVE, CONFIRMED, LOST, REMOVED = TrackState
+
+
+def scores_of(probabilities: Mapping[str, float], at: float, track: str = "a") -> ActionScores:
+    """Scores with these probabilities; `other` takes what is left."""
+    rest = {"other": max(0.0, 1.0 - sum(probabilities.values()))}
+    values = [{**rest, **probabilities}.get(label, 0.0) for label in DEFAULT_LABELS]
+    return ActionScores(track, DEFAULT_LABELS, np.array(values, np.float32), at)
+
+
+def a_person(
+    track: str = "a",
+    *,
+    at: float = 0.0,
+    state: TrackState = CONFIRMED,
+    box: Sequence[float] = UPRIGHT,
+    action: str = UNKNOWN,
+    action_score: float = 0.0,
+    scores: Mapping[str, float] | ActionScores | None = None,
+    zones: Iterable[str] = (),
+    first: float = 0.0,
+    seen: float | None = None,
+    score: float = 0.9,
+    stationary: bool = False,
+    pose: Pose | None = None,
+) -> Person:
+    """Somebody at a time; `scores` are of that time unless they say otherwise."""
+    if isinstance(scores, Mapping):
+        scores = scores_of(scores, at, track)
+    made = Track(
+        id=track,
+        number=1,
+        state=state,
+        box=np.array(box, np.float32),
+        detection_box=None,
+        velocity=np.zeros(2, np.float32),
+        score=score,
+        started_at=EPOCH + first,
+        first_monotonic=first,
+        last_monotonic=at if seen is None else seen,
+        hits=5,
+        stationary=stationary,
+        speed=0.0,
+    )
+    return Person(made, pose, scores, action, action_score, tuple(zones))
+
+
+def a_scene(at: float, *people: Person, captured_at: float | None = None) -> Scene:
+    """A frame of camera `door`."""
+    captured_at = EPOCH + at if captured_at is None else captured_at
+    return Scene("door", WIDTH, HEIGHT, captured_at, at, tuple(people))
+
+
+@dataclass(frozen=True)
+class Part:
+    """From `start` on a person is like this, until the next part. `label` None: no pose, no scores."""
+
+    start: float
+    label: str | None = "standing"
+    score: float = 0.9
+    box: Sequence[float] = UPRIGHT
+    zones: tuple[str, ...] = ()
+    state: TrackState | None = CONFIRMED  # None: not in the scene
+    also: tuple[tuple[str, float], ...] = ()  # scores of further labels
+
+
+class Camera:
+    """The daemon's way from scores to messages, on made-up people: hysteresis, events, alerts.
+
+    Attributes:
+        log: (monotonic seconds, message) of everything that was published.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[str, Rule] | None = None,
+        *,
+        fps: float = 15.0,
+        settings: ActionsConfig | None = None,
+        zones: Sequence[str] = (),
+        clock: Any = lambda at: EPOCH + at,
+    ) -> None:
+        topics = Topics("posewatch")
+        self.fps, self.clock = fps, clock
+        self.settings = settings or ActionsConfig()
+        self.actions = ActionHysteresis(self.settings)
+        self.events = EventReporter("door", topics, zones)
+        self.alerts = AlertEngine("door", DEFAULT_RULES if rules is None else rules, topics)
+        self.log: list[tuple[float, Message]] = []
+        self._scores: dict[str, ActionScores] = {}
+        self._first: dict[str, float] = {}
+        self._classified = float("-inf")
+
+    def play(self, until: float, start: float = 0.0, **people: Sequence[Part]) -> Camera:
+        """Runs from `start` to `until`; each person by the name of the track."""
+        for frame in range(round((until - start) * self.fps) + 1):
+            self.frame(start + frame / self.fps, **people)
+        return self
+
+    def frame(self, at: float, **people: Sequence[Part]) -> None:
+        """One frame at this time."""
+        present = {}
+        for track, parts in people.items():
+            begun = [part for part in parts if part.start <= at + 1e-9]
+            if begun and begun[-1].state is not None:
+                present[track] = begun[-1]
+                self._first.setdefault(track, at)
+        if at - self._classified >= self.settings.every - 0.02:
+            self._classified = at
+            for track, part in present.items():
+                if part.label is not None and part.state is CONFIRMED:
+                    scores = scores_of({part.label: part.score, **dict(part.also)}, at, track)
+                    self._scores[track] = scores
+                    self.actions.update(scores)
+        made = [self._person(track, part, at) for track, part in present.items()]
+        scene = a_scene(at, *made, captured_at=self.clock(at))
+        self.log += [(at, one) for one in (*self.events.update(scene), *self.alerts.evaluate(scene))]
+        for track, part in present.items():
+            if part.state is REMOVED:
+                self._scores.pop(track, None)
+                self.actions.drop(track)
+
+    def close(self, at: float) -> Camera:
+        """The camera is stopped."""
+        moment = self.clock(at)
+        self.log += [(at, one) for one in (*self.alerts.close(moment), *self.events.close(moment))]
+        return self
+
+    def sent(self, kind: str) -> list[tuple[float, dict[str, Any]]]:
+        """(time, payload) on the topic `events`, `actions` or `alerts`."""
+        topic = f"posewatch/door/{kind}"
+        return [(at, one.payload) for at, one in self.log if one.topic == topic]
+
+    def alerted(self, rule: str | None = None) -> list[tuple[str, float]]:
+        """(type, time) of alerts, without updates."""
+        return [
+            (payload["type"], round(at, 2))
+            for at, payload in self.sent("alerts")
+            if payload["type"] != "updated" and rule in (None, payload["rule"])
+        ]
+
+    def _person(self, track: str, part: Part, at: float) -> Person:
+        action, score = self.actions.current(track, at)
+        return a_person(
+            track, at=at, state=part.state, box=part.box, action=action, action_score=score,
+            scores=self._scores.get(track), zones=part.zones, first=self._first[track],
+        )  # fmt: skip
+
+
+def footprint(*roots: object) -> int:
+    """Entries of every container that hangs on some objects: what grows when something is not dropped."""
+    seen: set[int] = set()
+    waiting, total = list(roots), 0
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, (type, str, bytes, int, float, np.ndarray)):
+            continue
+        seen.add(id(one))
+        if isinstance(one, Mapping):
+            total += len(one)
+            waiting += [*one.keys(), *one.values()]
+        elif isinstance(one, (list, tuple, set, frozenset)):
+            total += len(one)
+            waiting += one
+        else:
+            waiting += vars(one).values() if hasattr(one, "__dict__") else ()
+            slots = [name for kind in type(one).__mro__ for name in getattr(kind, "__slots__", ())]
+            waiting += [getattr(one, name) for name in slots if hasattr(one, name)]
+    return total
