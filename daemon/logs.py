@@ -16,7 +16,10 @@ __all__ = ["configure_logging"]
 
 
 class _MaskingFormatter(logging.Formatter):
-    """Masks credentials in whatever was logged, exceptions included."""
+    """Masks credentials in whatever was logged, exceptions included. A message stays on its line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's own name)
+        return super().formatMessage(record).replace("\r", "\\r").replace("\n", "\\n")
 
     def format(self, record: logging.LogRecord) -> str:
         return mask_url(super().format(record))
@@ -30,11 +33,11 @@ class _JsonFormatter(logging.Formatter):
             "time": round(record.created, 3),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": mask_url(record.getMessage()),  # before JSON puts a \ before quotes
         }
         if record.exc_info:
-            row["exception"] = self.formatException(record.exc_info)
-        return mask_url(json.dumps(row, ensure_ascii=False))
+            row["exception"] = mask_url(self.formatException(record.exc_info))
+        return json.dumps(row, ensure_ascii=False)
 
 
 def configure_logging(settings: LogConfig) -> None:
