@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.actions import UNKNOWN
-from daemon.messages import Message, plain
+from daemon.messages import Message, new_id, plain
 from daemon.scene import Person, Scene
 from daemon.topics import Topics
 from tracker.association import TrackState
@@ -15,25 +15,33 @@ from tracker.association import TrackState
 __all__ = ["EventReporter"]
 
 _MIN_INTERVAL = 1.0  # seconds between two updates of a track
+_HIDDEN = 1.0  # seconds for which somebody who is not seen still counts: detectors miss single frames
 _MAX_ACTIONS = 50  # remembered in a track's `actions`
+_NEWS = ("action", "zones", "entered_zones", "actions", "stationary")  # what an update tells
+_TOLERANCE = 1e-6
 
 
 @dataclass(slots=True)
 class _Action:
+    """An action that has begun; `start_time` in UTC epoch seconds, `since` in monotonic ones."""
+
     id: str
     label: str
     start_time: float
+    since: float
     score: float
 
 
 @dataclass(slots=True)
 class _Open:
-    """A track that was reported as new."""
+    """A track that was reported as new: what was sent of it, and when and how it was last seen."""
 
-    seq: int
-    sent: dict[str, Any]
-    sent_at: float
-    latest: dict[str, Any]
+    monotonic: float
+    captured_at: float
+    seq: int = 0
+    sent: dict[str, Any] = field(default_factory=dict)
+    sent_at: float = 0.0
+    latest: dict[str, Any] = field(default_factory=dict)
     action: _Action | None = None
     actions: list[str] = field(default_factory=list)
     entered: list[str] = field(default_factory=list)
@@ -49,20 +57,20 @@ class EventReporter:
     """
 
     def __init__(self, camera: str, topics: Topics, zones: Sequence[str] = ()) -> None:
-        self._camera, self._topics, self._zones = camera, topics, tuple(zones)
+        self._camera, self._topics = camera, topics
         self._open: dict[str, _Open] = {}
         self._counts: dict[str | None, int] = {None: 0, **dict.fromkeys(zones, 0)}
         self._actions = 0
 
     def update(self, scene: Scene) -> list[Message]:
-        """What this scene changes."""
+        """What this scene changes; a track that is lost is reported again once it is seen or removed."""
         messages: list[Message] = []
         for person in scene.people:
             if person.track.state is TrackState.REMOVED:
-                messages += self._end(person.track.id, scene.captured_at)
-            elif person.track.id in self._open or person.track.state is TrackState.CONFIRMED:
+                messages += self._end(person.track.id)
+            elif person.track.state is TrackState.CONFIRMED:
                 messages += self._follow(person, scene)
-        return messages + self._count(scene)
+        return messages + self._count(scene.monotonic)
 
     def states(self) -> list[Message]:
         """Retained counts as they are now; all 0 before the first scene."""
@@ -71,12 +79,10 @@ class EventReporter:
     def tracks_message(self, scene: Scene) -> Message:
         """Every confirmed person of this frame: box in 0..1, action, pose as [x, y, visibility] in 0..1."""
         people = []
-        for person in scene.people:
-            if person.track.state is not TrackState.CONFIRMED:
-                continue
+        for person in scene.confirmed:
             entry: dict[str, Any] = {
                 "id": person.track.id,
-                "box": _box(person, scene),
+                "box": scene.shares(person.track.box),
                 "score": plain(person.track.score),
                 "action": person.action,
                 "action_score": plain(person.action_score),
@@ -92,25 +98,21 @@ class EventReporter:
 
     def close(self, captured_at: float) -> list[Message]:
         """Ends every open track and action and sets the counts to 0."""
-        messages = [message for track in list(self._open) for message in self._end(track, captured_at)]
-        for zone, count in self._counts.items():
-            if count:
-                self._counts[zone] = 0
-                messages.append(self._people(zone, 0))
-        return messages
+        messages = [one for track in list(self._open) for one in self._end(track, captured_at)]
+        return messages + self._count(float("inf"))
 
     def _follow(self, person: Person, scene: Scene) -> list[Message]:
-        state = self._open.get(person.track.id)
-        first = state is None
-        if state is None:
-            state = self._open[person.track.id] = _Open(0, {}, scene.monotonic, {})
+        track, now = person.track.id, scene.monotonic
+        state = self._open.setdefault(track, _Open(now, scene.captured_at))
+        state.monotonic, state.captured_at = now, scene.captured_at
         messages = self._follow_action(state, person, scene)
         state.entered += [zone for zone in person.zones if zone not in state.entered]
         state.latest = self._describe(state, person, scene)
-        if first:
-            messages.insert(0, self._event("new", state, None, scene.monotonic))
-        elif scene.monotonic - state.sent_at >= _MIN_INTERVAL - 1e-6 and _differs(state.sent, state.latest):
-            messages.append(self._event("update", state, state.sent, scene.monotonic))
+        if not state.sent:
+            return [self._event("new", state, None), *messages]
+        changed = any(state.sent[key] != state.latest[key] for key in _NEWS)
+        if changed and now - state.sent_at >= _MIN_INTERVAL - _TOLERANCE:
+            messages.append(self._event("update", state, state.sent))
         return messages
 
     def _follow_action(self, state: _Open, person: Person, scene: Scene) -> list[Message]:
@@ -119,24 +121,33 @@ class EventReporter:
             if current:
                 current.score = max(current.score, person.action_score)
             return []
-        messages = (
-            [self._action_end(state, person.track.id, scene.captured_at, person.zones)] if current else []
-        )
-        state.action = None
+        messages = self._end_action(state, person.track.id, scene.captured_at, person.zones)
         if person.action != UNKNOWN:
             self._actions += 1
-            number = f"{int(scene.captured_at * 1000)}-{self._camera}-{self._actions}"
-            state.action = _Action(number, person.action, scene.captured_at, person.action_score)
+            number = new_id(scene.captured_at, self._camera, self._actions)
+            state.action = _Action(
+                number, person.action, scene.captured_at, scene.monotonic, person.action_score
+            )
             state.actions = [*state.actions, person.action][-_MAX_ACTIONS:]
-            messages.append(self._action("start", state.action, person.track.id, None, person.zones))
+            messages.append(self._action("start", state.action, person.track.id, person.zones))
         return messages
 
-    def _action_end(self, state: _Open, track: str, at: float, zones: Sequence[str]) -> Message:
-        assert state.action is not None
-        return self._action("end", state.action, track, at, zones)
+    def _end_action(self, state: _Open, track: str, end: float, zones: Sequence[str]) -> list[Message]:
+        action, state.action = state.action, None
+        if action is None:
+            return []
+        # Monotonic: the clock may have been set meanwhile.
+        duration = state.monotonic - action.since
+        return [self._action("end", action, track, zones, max(end, action.start_time), duration)]
 
     def _action(
-        self, kind: str, action: _Action, track: str, end: float | None, zones: Sequence[str]
+        self,
+        kind: str,
+        action: _Action,
+        track: str,
+        zones: Sequence[str],
+        end: float | None = None,
+        duration: float | None = None,
     ) -> Message:
         payload = {
             "type": kind,
@@ -146,7 +157,7 @@ class EventReporter:
             "score": plain(action.score),
             "start_time": plain(action.start_time),
             "end_time": None if end is None else plain(end),
-            "duration": None if end is None else plain(end - action.start_time),
+            "duration": None if duration is None else plain(duration),
             "zones": list(zones),
         }
         return Message(self._topics.actions(self._camera), payload, qos=1)
@@ -157,7 +168,7 @@ class EventReporter:
             "camera": self._camera,
             "start_time": plain(person.track.started_at),
             "end_time": None,
-            "box": _box(person, scene),
+            "box": scene.shares(person.track.box),
             "zones": list(person.zones),
             "entered_zones": list(state.entered),
             "action": person.action,
@@ -167,25 +178,26 @@ class EventReporter:
             "stationary": bool(person.track.stationary),
         }
 
-    def _event(self, kind: str, state: _Open, before: dict[str, Any] | None, monotonic: float) -> Message:
+    def _event(self, kind: str, state: _Open, before: dict[str, Any] | None) -> Message:
         payload = {"type": kind, "seq": state.seq, "before": before, "after": state.latest}
-        state.seq, state.sent, state.sent_at = state.seq + 1, state.latest, monotonic
+        state.seq, state.sent, state.sent_at = state.seq + 1, state.latest, state.monotonic
         return Message(self._topics.events(self._camera), payload, qos=1)
 
-    def _end(self, track: str, at: float) -> list[Message]:
+    def _end(self, track: str, captured_at: float | None = None) -> list[Message]:
+        """Ends a track at `captured_at`, or when it was last seen."""
         state = self._open.pop(track, None)
         if state is None:
             return []
-        messages = [self._action_end(state, track, at, state.latest["zones"])] if state.action else []
-        before = state.sent
-        state.latest = {**state.latest, "end_time": plain(at)}
-        return [*messages, self._event("end", state, before, 0.0)]
+        end = state.captured_at if captured_at is None else captured_at
+        messages = self._end_action(state, track, end, state.latest["zones"])
+        state.latest = {**state.latest, "end_time": plain(max(end, state.latest["start_time"]))}
+        return [*messages, self._event("end", state, state.sent)]
 
-    def _count(self, scene: Scene) -> list[Message]:
-        confirmed = [p for p in scene.people if p.track.state is TrackState.CONFIRMED]
+    def _count(self, now: float) -> list[Message]:
+        present = [one.latest["zones"] for one in self._open.values() if now - one.monotonic < _HIDDEN]
         messages = []
         for zone, old in self._counts.items():
-            count = len(confirmed) if zone is None else sum(zone in p.zones for p in confirmed)
+            count = len(present) if zone is None else sum(zone in zones for zones in present)
             if count != old:
                 self._counts[zone] = count
                 messages.append(self._people(zone, count))
@@ -195,13 +207,3 @@ class EventReporter:
         topics, camera = self._topics, self._camera
         topic = topics.people(camera) if zone is None else topics.zone_people(camera, zone)
         return Message(topic, count, qos=1, retain=True)
-
-
-def _differs(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    return any(before[key] != after[key] for key in ("action", "zones", "stationary"))
-
-
-def _box(person: Person, scene: Scene) -> list[float]:
-    left, top, right, bottom = (float(v) for v in person.track.box)
-    shares = (left / scene.width, top / scene.height, right / scene.width, bottom / scene.height)
-    return [plain(min(max(share, 0.0), 1.0), 4) for share in shares]

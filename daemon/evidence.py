@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+from daemon.actions import UNKNOWN
 from daemon.config.rules import (
     ActionRule,
     FallRule,
@@ -16,25 +19,37 @@ from daemon.config.rules import (
     ZoneEntryRule,
 )
 from daemon.scene import Person, Scene
-from tracker.association import TrackState
+from tracker.association import Track
 
-__all__ = ["Observation", "Watcher", "watcher_for"]
+__all__ = ["Key", "Observation", "Watcher", "same_place", "takes_over", "watcher_for"]
 
 _FRESH = 1.0  # seconds for which a classification counts
 _FALL_TO_LYING = 2.0  # seconds from a rise of the falling score to lying
-_RISE = 0.5  # share of min_score that is such a rise
-_DOWN = ("falling", "lying", "unknown")  # does not show that a fallen person is up
+_UP_TO_RISE = 2.0  # seconds from standing, sitting, ... to that rise
+_RISE = 0.5  # share of min_score that is such a rise; below it for falling and lying is up
+_DOWN = ("falling", "lying", UNKNOWN)  # does not show that a fallen person is up
+_NEAR = 0.75  # of the longer side of a box: a person who tips over moves the middle by half of it
+_OVERLAP = 0.5  # seconds for which the old and the new track of one person may both be seen
+
+
+Key: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Evidence in one scene; `key` tells situations of a rule apart."""
+    """Evidence in one scene.
 
-    key: str
+    `key` tells situations of a rule apart: whose it is (a track, or "" for a group), and the zone or "".
+    Where `counts` is False nothing speaks for the rule any more, but nothing against it either: this keeps a
+    raised alert up, and raises none.
+    """
+
+    key: Key
     score: float
     tracks: tuple[str, ...]
     zones: tuple[str, ...]
     action: str | None
+    counts: bool = True
 
 
 class Watcher:
@@ -42,7 +57,8 @@ class Watcher:
 
     Attributes:
         gap: seconds without evidence that an alert which is not yet raised survives.
-        outlives_track: the alert waits for its clear time when its track is removed.
+        outlives_track: the situation is of somebody who stays in place and may be lost there: it waits for
+            the alert's clear time when the track is removed.
     """
 
     outlives_track = False
@@ -51,43 +67,77 @@ class Watcher:
         self.rule = rule
         self.gap = 1.0
 
-    def observe(self, scene: Scene, open_keys: frozenset[str]) -> list[Observation]:
+    def observe(self, scene: Scene, open_keys: frozenset[Key]) -> list[Observation]:
         """Evidence in this scene; `open_keys` are the situations that have begun."""
         raise NotImplementedError
 
+    def _applies(self, person: Person) -> bool:
+        return not self.rule.zones or not set(self.rule.zones).isdisjoint(person.zones)
+
     def _people(self, scene: Scene) -> list[Person]:
-        zones = set(self.rule.zones)
-        return [
-            person
-            for person in scene.people
-            if person.track.state is TrackState.CONFIRMED and (not zones or zones & set(person.zones))
-        ]
+        return [person for person in scene.confirmed if self._applies(person)]
+
+    def _counts(self, score: float) -> bool:
+        return score >= self.rule.min_score and score > 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Posture:
+    """How a person came to be as they are; times in monotonic seconds."""
+
+    box: NDArray[np.float32]
+    seen: float
+    up: float = float("-inf")
+    rise: float = float("-inf")
 
 
 class _Fall(Watcher):
+    """Falling as such, or a rise of its score from being up that ends in lying."""
+
     outlives_track = True
 
     def __init__(self, rule: FallRule) -> None:
         super().__init__(rule)
-        self._rises: dict[str, float] = {}
+        self._postures: dict[str, _Posture] = {}
 
-    def observe(self, scene: Scene, open_keys: frozenset[str]) -> list[Observation]:
+    def observe(self, scene: Scene, open_keys: frozenset[Key]) -> list[Observation]:
+        self._forget(scene)
         found = []
-        for person in self._people(scene):
-            key, falling = person.track.id, _score(person, "falling", scene)
-            lying, need = _score(person, "lying", scene), self.rule.min_score
-            if falling >= need * _RISE and falling > 0.0:
-                self._rises[key] = scene.monotonic
-            rise = self._rises.get(key)
-            ended_down = rise is not None and scene.monotonic - rise <= _FALL_TO_LYING and lying >= need
-            holds = key in open_keys and person.action in _DOWN
-            if falling >= need or ended_down or holds:
-                score = max(falling, lying)
-                action = "falling" if falling >= lying else "lying"
-                found.append(Observation(key, score, (key,), person.zones, action))
-        live = {person.track.id for person in scene.people if person.track.state is not TrackState.REMOVED}
-        self._rises = {key: at for key, at in self._rises.items() if key in live}
+        for person in scene.confirmed:
+            track, posture = person.track.id, self._follow(person, scene)
+            falling, lying = _score(person, "falling", scene), _score(person, "lying", scene)
+            ended_down = self._counts(lying) and scene.monotonic - posture.rise <= _FALL_TO_LYING
+            falls = self._counts(falling) or ended_down
+            holds = (track, "") in open_keys and person.action in _DOWN
+            if self._applies(person) and (falls or holds):
+                score, action = max((falling, "falling"), (lying, "lying"))
+                found.append(_of(person, score, action, counts=self._counts(score)))
         return found
+
+    def _follow(self, person: Person, scene: Scene) -> _Posture:
+        now, box, level = scene.monotonic, person.track.box, self.rule.min_score * _RISE
+        posture = self._postures.get(person.track.id) or self._inherited(person, scene)
+        posture = replace(posture, box=box, seen=now)
+        if _is_fresh(person, scene):
+            falling, lying = _score(person, "falling", scene), _score(person, "lying", scene)
+            if max(falling, lying) < level:
+                posture = replace(posture, up=now)
+            elif falling >= level and person.action != "lying" and now - posture.up <= _UP_TO_RISE:
+                posture = replace(posture, rise=now)
+        self._postures[person.track.id] = posture
+        return posture
+
+    def _inherited(self, person: Person, scene: Scene) -> _Posture:
+        """What is known of somebody whose track was lost here: falls often break a track in two."""
+        seen = {one.track.id for one in scene.confirmed}
+        for key, posture in self._postures.items():
+            if key not in seen and takes_over(person.track, posture.box, posture.seen):
+                return posture
+        return _Posture(person.track.box, scene.monotonic)
+
+    def _forget(self, scene: Scene) -> None:
+        live, oldest = scene.live, scene.monotonic - _UP_TO_RISE - _FALL_TO_LYING
+        self._postures = {k: one for k, one in self._postures.items() if k in live or one.seen >= oldest}
 
 
 class _Doing(Watcher):
@@ -96,27 +146,32 @@ class _Doing(Watcher):
     def __init__(self, rule: Rule, actions: tuple[str, ...], *, outlives_track: bool) -> None:
         super().__init__(rule)
         self._actions = actions
+        self._keeping = (*actions, UNKNOWN) if outlives_track else actions
         self.outlives_track = outlives_track
 
-    def observe(self, scene: Scene, open_keys: frozenset[str]) -> list[Observation]:
-        return [
-            Observation(person.track.id, person.action_score, (person.track.id,), person.zones, person.action)
-            for person in self._people(scene)
-            if person.action in self._actions and person.action_score >= self.rule.min_score
-        ]
+    def observe(self, scene: Scene, open_keys: frozenset[Key]) -> list[Observation]:
+        found = []
+        for person in self._people(scene):
+            does = person.action in self._actions and self._counts(person.action_score)
+            holds = (person.track.id, "") in open_keys and person.action in self._keeping
+            if does or holds:
+                found.append(_of(person, person.action_score, person.action, counts=does))
+        return found
 
 
 class _Fight(Watcher):
+    """People close to each other, at least one of whom punches or kicks: one situation a camera."""
+
     def __init__(self, rule: FightRule) -> None:
         super().__init__(rule)
         self._fight = rule
 
-    def observe(self, scene: Scene, open_keys: frozenset[str]) -> list[Observation]:
+    def observe(self, scene: Scene, open_keys: frozenset[Key]) -> list[Observation]:  # noqa: ARG002
         people = self._people(scene)
         if len(people) < self._fight.min_people:
             return []
         scores = np.array([_score(person, "punching_kicking", scene) for person in people])
-        hitters = scores >= self.rule.min_score
+        hitters = np.array([self._counts(score) for score in scores.tolist()])
         if not hitters.any():
             return []
         boxes = np.stack([np.asarray(person.track.box, np.float64) for person in people])
@@ -132,7 +187,7 @@ class _Fight(Watcher):
             return []
         tracks = tuple(people[index].track.id for index in involved)
         zones = tuple(dict.fromkeys(zone for index in involved for zone in people[index].zones))
-        return [Observation("", float(scores[involved].max()), tracks, zones, "punching_kicking")]
+        return [Observation(("", ""), float(scores[involved].max()), tracks, zones, "punching_kicking")]
 
 
 class _Presence(Watcher):
@@ -142,18 +197,19 @@ class _Presence(Watcher):
         super().__init__(rule)
         self.gap = gap
 
-    def observe(self, scene: Scene, open_keys: frozenset[str]) -> list[Observation]:
+    def observe(self, scene: Scene, open_keys: frozenset[Key]) -> list[Observation]:  # noqa: ARG002
         found = []
         for person in self._people(scene):
-            track, score = person.track.id, person.track.score
-            action = None if person.action == "unknown" else person.action
-            if score < self.rule.min_score:
+            if person.track.score < self.rule.min_score:
                 continue
-            if not self.rule.zones:
-                found.append(Observation(track, score, (track,), person.zones, action))
-            for zone in self.rule.zones:
-                if zone in person.zones:
-                    found.append(Observation(f"{track}/{zone}", score, (track,), (zone,), action))
+            action = None if person.action == UNKNOWN else person.action
+            whole = _of(person, person.track.score, action)
+            parts = [
+                replace(whole, key=(person.track.id, zone), zones=(zone,))
+                for zone in self.rule.zones
+                if zone in person.zones
+            ]
+            found += parts if self.rule.zones else [whole]
         return found
 
 
@@ -171,9 +227,31 @@ def watcher_for(rule: Rule) -> Watcher:
     return _Presence(rule, rule.clear if isinstance(rule, LoiteringRule) else 1.0)
 
 
+def _of(person: Person, score: float, action: str | None, *, counts: bool = True) -> Observation:
+    track = person.track.id
+    return Observation((track, ""), score, (track,), person.zones, action, counts)
+
+
+def same_place(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
+    """Whether two boxes (4,) may be of one person who stays there, upright before and lying now."""
+    one, two = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    sides = np.maximum(one[2:] - one[:2], two[2:] - two[:2])
+    apart = np.linalg.norm((one[:2] + one[2:] - two[:2] - two[2:]) / 2)
+    return bool(apart <= _NEAR * sides.max())
+
+
+def takes_over(track: Track, box: NDArray[np.float32], seen: float) -> bool:
+    """Whether a new track may be the person who was last seen at `box`, at `seen` monotonic seconds."""
+    return track.first_monotonic > seen - _OVERLAP and same_place(box, track.box)
+
+
+def _is_fresh(person: Person, scene: Scene) -> bool:
+    return person.scores is not None and scene.monotonic - person.scores.monotonic <= _FRESH
+
+
 def _score(person: Person, label: str, scene: Scene) -> float:
     """Score of a label: the latest classification's, while it is fresh."""
     scores = person.scores
-    if scores is None or scene.monotonic - scores.monotonic > _FRESH or label not in scores.labels:
+    if scores is None or not _is_fresh(person, scene) or label not in scores.labels:
         return 0.0
     return float(scores.probabilities[scores.labels.index(label)])

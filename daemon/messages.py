@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-__all__ = ["Message", "Payload", "plain"]
+__all__ = ["Message", "Payload", "new_id", "plain"]
 
 Payload: TypeAlias = dict[str, Any] | str | int | bytes
 
@@ -38,3 +38,14 @@ class Message:
 def plain(value: float, digits: int = 3) -> float:
     """A Python float, rounded, without a negative zero."""
     return round(float(value), digits) + 0.0
+
+
+def new_id(captured_at: float, camera: str, number: int) -> str:
+    """An id that is unique across restarts: `<epoch ms>-<camera>-<number>`.
+
+    Args:
+        captured_at: UTC epoch seconds of the frame.
+        camera: the camera's name.
+        number: counts up within the process, for each kind of id.
+    """
+    return f"{round(captured_at * 1000)}-{camera}-{number}"

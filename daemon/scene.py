@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from classifier.model import ActionScores
-from tracker.association import Track
+from daemon.messages import plain
+from tracker.association import Track, TrackState
 from tracker.pose import Pose
 
 __all__ = ["Person", "Scene"]
@@ -33,3 +37,19 @@ class Scene:
     captured_at: float
     monotonic: float
     people: tuple[Person, ...]
+
+    @property
+    def confirmed(self) -> list[Person]:
+        """People who are seen in this frame and known to be people."""
+        return [person for person in self.people if person.track.state is TrackState.CONFIRMED]
+
+    @property
+    def live(self) -> set[str]:
+        """Ids of the tracks that are not removed: those that are seen, new or lost."""
+        return {one.track.id for one in self.people if one.track.state is not TrackState.REMOVED}
+
+    def shares(self, box: NDArray[np.float32]) -> list[float]:
+        """A box (4,) in pixels as shares of the image, kept inside it."""
+        left, top, right, bottom = (float(value) for value in box)
+        shares = (left / self.width, top / self.height, right / self.width, bottom / self.height)
+        return [plain(min(max(share, 0.0), 1.0), 4) for share in shares]

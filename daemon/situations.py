@@ -1,0 +1,219 @@
+"""Situations of a rule: observations that belong together, from the first one until nothing is left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.config.rules import Rule
+from daemon.evidence import Key, Observation, Watcher, same_place, takes_over, watcher_for
+from daemon.messages import plain
+from daemon.scene import Scene
+
+__all__ = ["Situation", "Situations"]
+
+_MAX_SCORES = 32  # kept of the evidence; halved by leaving out every second when full
+_MAX_TRACKS = 32  # remembered, those seen last
+_TOLERANCE = 1e-6
+
+_Box = NDArray[np.float32]
+
+
+@dataclass(slots=True, eq=False)
+class Situation:
+    """What has been seen of one situation. An alert is raised for it when it has an `id`.
+
+    Attributes:
+        keys: of the observations that belong to it: the first one's, and those of tracks that took over.
+        since: monotonic seconds of the first observation.
+        start_time: the same in UTC epoch seconds.
+        last: monotonic seconds of the last observation that counts.
+        last_time: the same in UTC epoch seconds.
+        held: monotonic seconds of the last observation.
+        box: (4,) px where the person was then.
+        boxes: in 0..1 of the image where each track was last seen; the one seen last is the last.
+        zones: names, in the order in which they came up.
+        action: label with the best score.
+        best: that score.
+        frames: observations that count.
+        scores: (seconds since the start, score) of some of these, evenly over the whole time.
+        id: of the alert.
+        seq: number of the alert's next message.
+    """
+
+    keys: set[Key]
+    since: float
+    start_time: float
+    last: float = float("-inf")
+    last_time: float = 0.0
+    held: float = float("-inf")
+    box: _Box | None = None
+    boxes: dict[str, list[float]] = field(default_factory=dict)
+    zones: dict[str, None] = field(default_factory=dict)
+    action: str | None = None
+    best: float = 0.0
+    frames: int = 0
+    scores: list[tuple[float, float]] = field(default_factory=list)
+    id: str | None = None
+    seq: int = 0
+    _stride: int = 1
+
+    @property
+    def raised(self) -> bool:
+        """Whether there is an alert for it."""
+        return self.id is not None
+
+    @property
+    def owners(self) -> set[str]:
+        """Tracks of the person whose situation it is; empty for a group."""
+        return {track for track, _ in self.keys if track}
+
+    def add(self, seen: Observation, scene: Scene, boxes: Mapping[str, _Box]) -> None:
+        """Takes an observation; `boxes` are those of the scene's tracks, in px."""
+        self.held, self.box = scene.monotonic, boxes[seen.tracks[0]]
+        for track in seen.tracks:
+            self.boxes.pop(track, None)
+            self.boxes[track] = scene.shares(boxes[track])
+        for track in list(self.boxes)[:-_MAX_TRACKS]:
+            del self.boxes[track]
+        if not seen.counts:
+            return
+        self.last, self.last_time = scene.monotonic, scene.captured_at
+        if self.frames % self._stride == 0:
+            self.scores.append((plain(scene.monotonic - self.since, 2), plain(seen.score)))
+            if len(self.scores) > _MAX_SCORES:
+                self.scores, self._stride = self.scores[::2], self._stride * 2
+        self.frames += 1
+        if self.action is None or seen.score >= self.best:
+            self.action = seen.action
+        self.best = max(self.best, seen.score)
+        self.zones.update(dict.fromkeys(seen.zones))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cooling:
+    """Somebody who had an alert: none again before `until`, monotonic seconds."""
+
+    until: float
+    keys: frozenset[Key]
+    owners: set[str]
+    box: _Box | None
+
+
+class Situations:
+    """The open situations of one rule of a camera.
+
+    Args:
+        rule: the rule.
+    """
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self._watcher: Watcher = watcher_for(rule)
+        self._open: list[Situation] = []
+        self._cooling: list[_Cooling] = []
+
+    @property
+    def is_on(self) -> bool:
+        """Whether an alert is raised."""
+        return any(situation.raised for situation in self._open)
+
+    def observe(self, scene: Scene, blind: bool = False) -> list[Situation]:
+        """Takes a scene; returns the situations for which something in it counts.
+
+        Args:
+            scene: the scene.
+            blind: whether it comes after a pause in the camera's pictures.
+        """
+        if blind:  # a person may have done anything meanwhile
+            oldest = scene.monotonic - self._patience
+            self._open = [one for one in self._open if one.raised or one.last >= oldest]
+        self._hand_over(scene)
+        boxes = {person.track.id: person.track.box for person in scene.confirmed}
+        owners = {key: situation for situation in self._open for key in situation.keys}
+        found: list[Situation] = []
+        for seen in self._watcher.observe(scene, frozenset(owners)):
+            situation = owners.get(seen.key)
+            if situation is None:
+                situation = Situation({seen.key}, scene.monotonic, scene.captured_at)
+                self._open.append(situation)
+            situation.add(seen, scene, boxes)
+            if seen.counts and situation not in found:
+                found.append(situation)
+        return found
+
+    def is_due(self, situation: Situation, scene: Scene) -> bool:
+        """Whether a situation has gone on for long enough for its alert, and none has just ended."""
+        if scene.monotonic - situation.since < self.rule.for_ - _TOLERANCE:
+            return False
+        live = scene.live
+        for one in self._cooling:
+            if one.until > scene.monotonic and (
+                not one.keys.isdisjoint(situation.keys)
+                # The same person with a new track.
+                or (self._watcher.outlives_track and one.owners.isdisjoint(live) and _same(one, situation))
+            ):
+                return False
+        return True
+
+    def expire(self, scene: Scene) -> list[Situation]:
+        """Ends situations without evidence; returns those with an alert."""
+        live = scene.live
+        seen = {person.track.id for person in scene.confirmed}
+        over = [one for one in self._open if self._is_over(one, scene.monotonic, live, seen)]
+        self._open = [one for one in self._open if one not in over]
+        raised = [one for one in over if one.raised]
+        until = scene.monotonic + self.rule.cooldown
+        self._cooling += [_Cooling(until, frozenset(one.keys), one.owners, one.box) for one in raised]
+        self._cooling = [one for one in self._cooling if self._still_cools(one, scene.monotonic, live)]
+        return raised
+
+    def clear(self) -> list[Situation]:
+        """Ends every situation and forgets what has begun; returns those with an alert."""
+        raised = [one for one in self._open if one.raised]
+        self._open, self._watcher = [], watcher_for(self.rule)
+        return raised
+
+    @property
+    def _patience(self) -> float:
+        """Seconds for which what has begun waits while its person is not seen."""
+        return max(self._watcher.gap, self.rule.clear if self._watcher.outlives_track else 0.0)
+
+    def _hand_over(self, scene: Scene) -> None:
+        """Lets a new track in the place of a lost one go on with the situation."""
+        live, seen = scene.live, {person.track.id for person in scene.confirmed}
+        taken = {key for situation in self._open for key in situation.keys}
+        for situation in self._open:
+            owners = situation.owners
+            if not owners or situation.box is None or not owners.isdisjoint(seen):
+                continue
+            zone = next(zone for _, zone in situation.keys)
+            for person in scene.confirmed:
+                key = (person.track.id, zone)
+                if key not in taken and takes_over(person.track, situation.box, situation.held):
+                    situation.keys = {key, *(old for old in situation.keys if old[0] in live)}
+                    taken.add(key)
+                    break
+
+    def _is_over(self, situation: Situation, now: float, live: set[str], seen: set[str]) -> bool:
+        tracks = situation.owners or set(situation.boxes)
+        if not self._watcher.outlives_track and live.isdisjoint(tracks):
+            return True
+        if situation.raised:
+            return now > situation.held and now - situation.held >= self.rule.clear - _TOLERANCE
+        # Who is seen doing something else ends it sooner than who is not seen.
+        against = now > situation.held and not seen.isdisjoint(tracks)
+        limit = self._watcher.gap if against else self._patience
+        return now > situation.last and now - situation.last >= limit - _TOLERANCE
+
+    def _still_cools(self, one: _Cooling, now: float, live: set[str]) -> bool:
+        # Who is gone comes back with another id; only somebody who stays in place is known again.
+        gone = one.owners and not self._watcher.outlives_track and one.owners.isdisjoint(live)
+        return one.until > now and not gone
+
+
+def _same(one: _Cooling, situation: Situation) -> bool:
+    return one.box is not None and situation.box is not None and same_place(one.box, situation.box)

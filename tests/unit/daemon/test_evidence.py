@@ -1,0 +1,272 @@
+"""What speaks for a rule in one scene, and what does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stories import CONFIRMED, DOWN, LOST, REMOVED, TENTATIVE, UPRIGHT, a_person, a_scene, scores_of
+
+from daemon.config.rules import ActionRule, FallRule, FightRule, LoiteringRule, LyingRule, ZoneEntryRule
+from daemon.evidence import Watcher, same_place, takes_over, watcher_for
+
+FALL, LYING, FIGHT = FallRule(type="fall"), LyingRule(type="lying"), FightRule(type="fight")
+
+
+def watch(watcher: Watcher, *people, at: float = 0.0, opened=()) -> list:
+    return watcher.observe(a_scene(at, *people), frozenset(opened))
+
+
+def once(rule, *people, opened=()) -> list:
+    return watch(watcher_for(rule), *people, opened=opened)
+
+
+# --- every rule -----------------------------------------------------------------------------------------
+
+SURE = {"action": "lying", "action_score": 0.9, "zones": ("bed",)}
+EVERY = [
+    (FALL, {"scores": {"falling": 0.9}}),
+    (LYING, SURE),
+    (ActionRule(type="action", actions=("waving",)), {"action": "waving", "action_score": 0.9}),
+    (LoiteringRule(type="loitering"), {}),
+    (ZoneEntryRule(type="zone_entry", zones=("bed",)), {"zones": ("bed",)}),
+]
+
+
+@pytest.mark.parametrize(("rule", "evidence"), EVERY, ids=lambda one: getattr(one, "type", ""))
+@pytest.mark.parametrize("state", [TENTATIVE, LOST, REMOVED, CONFIRMED])
+def test_only_people_who_are_seen_are_evidence(rule, evidence, state):
+    found = once(rule, a_person("a", state=state, **evidence))
+    assert [one.tracks for one in found] == ([("a",)] if state is CONFIRMED else [])
+
+
+@pytest.mark.parametrize(("rule", "evidence"), EVERY, ids=lambda one: getattr(one, "type", ""))
+def test_only_the_zones_of_the_rule_count(rule, evidence):
+    inside = rule.model_copy(update={"zones": ("bed", "sofa")})
+    assert once(inside, a_person(**{**evidence, "zones": ("sofa",)}))
+    assert not once(inside, a_person(**{**evidence, "zones": ("door",)}))
+    assert not once(inside, a_person(**{**evidence, "zones": ()}))
+
+
+@pytest.mark.parametrize(
+    ("rule", "evidence"),
+    [
+        (FALL, {"scores": {"falling": 0.55}}),
+        (LYING, {"action": "lying", "action_score": 0.55}),
+        (LoiteringRule(type="loitering", min_score=0.5), {"score": 0.55}),
+        (FIGHT, None),
+    ],
+    ids=lambda one: getattr(one, "type", ""),
+)
+@pytest.mark.parametrize(("least", "found"), [(0.5, True), (0.6, False)])
+def test_evidence_below_the_score_of_the_rule_does_not_count(rule, evidence, least, found):
+    rule = rule.model_copy(update={"min_score": least})
+    if evidence is None:
+        people = [a_person(name, scores={"punching_kicking": 0.55}) for name in "ab"]
+    else:
+        people = [a_person(**evidence)]
+    assert bool(once(rule, *people)) == found
+
+
+# --- fall -----------------------------------------------------------------------------------------------
+
+
+def fall(*steps, opened=(), every: float = 0.2) -> list[bool]:
+    """Whether each classification counts as a fall; a step is {label: score} or (scores, action)."""
+    watcher, result = watcher_for(FALL), []
+    for n, step in enumerate(steps):
+        scores, action = step if isinstance(step, tuple) else (step, "unknown")
+        person = a_person("a", at=n * every, scores=scores, action=action)
+        result.append(any(one.counts for one in watch(watcher, person, at=n * every, opened=opened)))
+    return result
+
+
+UP, RISE, LIES = {"standing": 0.9}, {"falling": 0.3, "bending": 0.5}, {"lying": 0.8}
+STIRS = {"lying": 0.3, "falling": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("steps", "counts"),
+    [
+        # falling as such
+        ([UP, {"falling": 0.6}, UP], [False, True, False]),
+        # a rise from being up that ends in lying
+        ([UP, RISE, LIES], [False, False, True]),
+        ([UP, RISE, {"bending": 0.6, "falling": 0.2}, LIES], [False, False, False, True]),
+        # lying down without any of it
+        ([UP, {"bending": 0.8}, LIES, LIES], [False] * 4),
+        # somebody who was never seen up has not fallen, however uncertain the first answers are
+        ([RISE, LIES, LIES], [False] * 3),
+        ([{"lying": 0.4, "falling": 0.3}, LIES, RISE, LIES], [False] * 4),
+        # who lies and stirs has not fallen again
+        (
+            [UP, *[(LIES, "lying")] * 12, ({"lying": 0.3, "falling": 0.3}, "lying"), (LIES, "lying")],
+            [False] * 15,
+        ),
+    ],
+)
+def test_what_is_a_fall(steps, counts):
+    assert fall(*steps) == counts
+
+
+@pytest.mark.parametrize(("pause", "falls"), [(1.9, True), (2.1, False)])
+def test_lying_must_follow_the_rise_within_two_seconds(pause, falls):
+    watcher = watcher_for(FALL)
+    for at, scores in ((0.0, UP), (0.2, RISE)):
+        watch(watcher, a_person(at=at, scores=scores), at=at)
+    at = 0.2 + pause
+    assert bool(watch(watcher, a_person(at=at, scores=LIES), at=at)) == falls
+
+
+@pytest.mark.parametrize(
+    ("box", "first", "falls"),
+    [
+        (DOWN, 0.3, True),  # a new track where the old one was lost
+        (DOWN, -1.0, False),  # somebody who was there before
+        ((450, 230, 630, 290), 0.3, False),  # elsewhere
+    ],
+)
+def test_a_fall_that_breaks_the_track_in_two_is_a_fall(box, first, falls):
+    watcher = watcher_for(FALL)
+    for at, scores in ((0.0, UP), (0.2, RISE)):
+        watch(watcher, a_person("a", at=at, scores=scores, box=UPRIGHT), at=at)
+    lost = a_person("a", at=1.0, state=LOST, seen=0.2)
+    new = a_person("b", at=1.0, scores=LIES, box=box, first=first)
+    assert bool(watch(watcher, lost, new, at=1.0)) == falls
+
+
+@pytest.mark.parametrize("action", ["falling", "lying", "unknown"])
+def test_who_is_not_seen_to_be_up_holds_an_open_fall(action):
+    quiet = a_person(action=action, scores={"standing": 0.4})
+    [held] = once(FALL, quiet, opened={("a", "")})
+    assert not held.counts
+    assert not once(FALL, quiet)  # but opens none
+    assert not once(FALL, a_person(action="walking"), opened={("a", "")})
+
+
+def test_old_scores_do_not_count():
+    fresh, old = scores_of({"falling": 0.9}, 9.1), scores_of({"falling": 0.9}, 8.9)
+    watcher = watcher_for(FALL)
+    assert watch(watcher, a_person(at=10.0, scores=fresh), at=10.0)
+    assert not watch(watcher, a_person(at=10.0, scores=old), at=10.0)
+    assert not watch(watcher, a_person(at=10.0, scores=None), at=10.0)
+
+
+# --- lying and other actions ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("action", "score", "opened", "counts"),
+    [
+        ("lying", 0.9, False, True),
+        ("lying", 0.4, False, None),  # weak: no evidence ...
+        ("lying", 0.4, True, False),  # ... but nothing against it
+        ("unknown", 0.0, False, None),
+        ("unknown", 0.0, True, False),  # the pose is lost under a blanket
+        ("sitting", 0.9, True, None),  # is up again
+    ],
+)
+def test_lying(action, score, opened, counts):
+    found = once(LYING, a_person(action=action, action_score=score), opened={("a", "")} if opened else ())
+    assert [one.counts for one in found] == ([] if counts is None else [counts])
+
+
+def test_an_action_rule_does_not_wait_for_the_unknown():
+    rule = ActionRule(type="action", actions=("waving", "clapping"))
+    assert [one.action for one in once(rule, a_person(action="clapping", action_score=0.7))] == ["clapping"]
+    assert not once(rule, a_person(action="unknown"), opened={("a", "")})
+    [held] = once(rule, a_person(action="waving", action_score=0.4), opened={("a", "")})
+    assert not held.counts
+
+
+# --- fight ----------------------------------------------------------------------------------------------
+
+
+def fighter(name: str, x: float, score: float = 0.0, height: float = 200, zones=()) -> object:
+    box = (x - 40, 100, x + 40, 100 + height)
+    return a_person(name, box=box, scores={"punching_kicking": score}, zones=zones)
+
+
+@pytest.mark.parametrize(
+    ("people", "involved"),
+    [
+        ([fighter("a", 100, 0.9), fighter("b", 200)], "ab"),
+        ([fighter("a", 100, 0.9)], ""),  # alone: shadow boxing
+        ([fighter("a", 100, 0.9), fighter("b", 400)], ""),  # too far away
+        ([fighter("a", 100, 0.9), fighter("b", 299)], "ab"),  # just within one body height
+        ([fighter("a", 100), fighter("b", 150)], ""),  # nobody hits
+        ([fighter("a", 100, 0.9), fighter("b", 200), fighter("c", 600)], "ab"),  # a bystander
+        ([fighter("a", 100, 0.9), fighter("b", 250, 0.8), fighter("c", 400)], "abc"),
+        # two fights at once are one situation
+        ([fighter("a", 50, 0.9), fighter("b", 120), fighter("c", 500, 0.6), fighter("d", 560)], "abcd"),
+        # small people far from the camera are judged by their own size
+        ([fighter("a", 100, 0.9, 50), fighter("b", 200, height=50)], ""),
+    ],
+)
+def test_who_is_in_a_fight(people, involved):
+    found = once(FIGHT, *people)
+    assert ["".join(one.tracks) for one in found] == ([involved] if involved else [])
+
+
+def test_a_fight_of_three():
+    rule = FIGHT.model_copy(update={"min_people": 3})
+    pair = [fighter("a", 100, 0.9), fighter("b", 200)]
+    assert not once(rule, *pair)
+    assert once(rule, *pair, fighter("c", 150))
+
+
+def test_a_fight_tells_its_best_score_and_every_zone():
+    [found] = once(
+        FIGHT, fighter("a", 100, 0.7, zones=("bar",)), fighter("b", 150, 0.8, zones=("bar", "door"))
+    )
+    assert found.score == pytest.approx(0.8)
+    assert (found.zones, found.action, found.key) == (("bar", "door"), "punching_kicking", ("", ""))
+
+
+# --- zones ----------------------------------------------------------------------------------------------
+
+
+def test_each_zone_is_a_situation_of_its_own():
+    rule = ZoneEntryRule(type="zone_entry", zones=("bed", "sofa", "door"))
+    found = once(rule, a_person("a", zones=("sofa", "bed")), a_person("b", zones=("bed",)))
+    assert [(one.key, one.zones) for one in found] == [
+        (("a", "bed"), ("bed",)),
+        (("a", "sofa"), ("sofa",)),
+        (("b", "bed"), ("bed",)),
+    ]
+
+
+def test_loitering_without_zones_is_anywhere():
+    [found] = once(LoiteringRule(type="loitering"), a_person(zones=("bed",), action="sitting"))
+    assert (found.key, found.zones, found.action) == (("a", ""), ("bed",), "sitting")
+
+
+# --- the same person ------------------------------------------------------------------------------------
+
+EDGE = st.integers(0, 300)
+SIDE = st.integers(20, 300)
+
+
+@given(EDGE, EDGE, SIDE, SIDE, EDGE, EDGE, SIDE, SIDE)
+def test_a_place_is_the_same_both_ways(x, y, w, h, x2, y2, w2, h2):
+    one = np.array([x, y, x + w, y + h], np.float32)
+    two = np.array([x2, y2, x2 + w2, y2 + h2], np.float32)
+    assert same_place(one, one)
+    assert same_place(one, two) == same_place(two, one)
+    if same_place(one, two):
+        assert same_place(3 * one, 3 * two)
+
+
+@pytest.mark.parametrize(
+    ("first", "box", "same"),
+    [
+        (1.2, DOWN, True),  # begins just after
+        (0.6, DOWN, True),  # both were seen for a moment
+        (0.4, DOWN, False),  # was there at the same time
+        (1.2, (400, 100, 460, 280), False),  # one body away
+    ],
+)
+def test_who_takes_over(first, box, same):
+    new = a_person("b", at=2.0, first=first, box=box)
+    assert takes_over(new.track, np.array(UPRIGHT, np.float32), 1.0) == same
