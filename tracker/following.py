@@ -8,6 +8,7 @@ wide also lying to either side.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -20,12 +21,13 @@ from tracker.pose import Pose, PoseEstimator, Roi
 __all__ = ["PoseFollower"]
 
 _MEMORY = 1.0  # seconds for which a last pose tells where to look
-_RETRY = 0.4  # seconds between two searches of a person in whom no pose is found
+_RETRY = (0.1, 1.0)  # seconds between two searches in vain: at first, and in the end
 _LYING = (math.pi / 2, -math.pi / 2)
+_LEANING = (math.pi / 4, -math.pi / 4)
 _WIDE = 0.9  # width over height from which a box may hold somebody who lies
 _INSIDE = 0.5  # share of the likely landmarks that must lie in the box (grown by a tenth)
 _SAME_SIZE = 0.35  # extent of the landmarks over that of the box, at least
-_DOUBT = 0.15  # a search that is this much surer than the pose that follows replaces it
+_HOPE = 0.05  # score from which a square is worth a second look
 
 
 @dataclass(slots=True)
@@ -37,6 +39,7 @@ class _Memory:
     extent: float = 1.0
     monotonic: float = -math.inf
     failed: float = -math.inf
+    wait: float = 0.0
 
 
 class PoseFollower:
@@ -63,7 +66,7 @@ class PoseFollower:
         following = [(track, roi) for track in tracks if (roi := self._expected(track)) is not None]
         read = estimator.estimate(image, [roi for _, roi in following]) if following else []
         for (track, _), pose in zip(following, read, strict=True):
-            if pose.score >= estimator.min_score and _fits(pose, _box(track)):
+            if pose.score >= estimator.min_score and _fit(pose, _box(track)) > 0.0:
                 found[track.id] = pose
         # 2. Who is new or was lost: from the box.
         wanted = [track for track in tracks if track.id not in found and self._may_search(track)]
@@ -90,45 +93,62 @@ class PoseFollower:
 
     def _may_search(self, track: Track) -> bool:
         memory = self._memory.get(track.id)
-        return memory is None or track.last_monotonic - memory.failed >= _RETRY - 1e-6
+        return memory is None or track.last_monotonic - memory.failed >= memory.wait - 1e-6
 
     def _search(
         self, image: npt.NDArray[np.uint8], tracks: Sequence[Track], estimator: PoseEstimator
     ) -> dict[str, Pose]:
-        """Reads people from their boxes: every likely turn, then again where the best one has the body."""
-        owners: list[Track] = []
-        rois: list[Roi] = []
+        """Reads people from their boxes: every likely turn, then again where the best ones have the body."""
+        first = self._read(
+            image, [(track, roi) for track in tracks for roi in self._likely(track)], estimator
+        )
+        again = []
         for track in tracks:
-            box = _box(track)
-            wide = (box[2] - box[0]) >= _WIDE * (box[3] - box[1])
-            for angle in (0.0, *(_LYING if wide else ())):
-                owners.append(track)
-                rois.append(Roi.around(box, angle))
-        best: dict[str, Pose] = {}
-        for track, pose in zip(owners, estimator.estimate(image, rois), strict=True):
-            if track.id not in best or pose.score > best[track.id].score:
-                best[track.id] = pose
-        hopeful = [track for track in tracks if best[track.id].score >= min(0.1, estimator.min_score)]
-        again = [best[track.id].next_roi or Roi.around(_box(track)) for track in hopeful]
-        for track, pose in zip(hopeful, estimator.estimate(image, again), strict=True):
-            if pose.score >= best[track.id].score - _DOUBT:
-                best[track.id] = pose
-        return {
-            track.id: best[track.id]
-            for track in tracks
-            if best[track.id].score >= estimator.min_score and _fits(best[track.id], _box(track))
-        }
+            best = sorted(first[track.id], key=lambda pose: -_merit(pose, track))[:2]
+            again += [(track, pose.next_roi) for pose in best if pose.score >= _HOPE and pose.next_roi]
+        second = self._read(image, again, estimator)
+        found = {}
+        for track in tracks:
+            pose = max(first[track.id] + second[track.id], key=lambda pose: _merit(pose, track))
+            if pose.score >= estimator.min_score and _fit(pose, _box(track)) > 0.0:
+                found[track.id] = pose
+        return found
+
+    def _read(
+        self,
+        image: npt.NDArray[np.uint8],
+        wanted: Sequence[tuple[Track, Roi]],
+        estimator: PoseEstimator,
+    ) -> dict[str, list[Pose]]:
+        """All poses of each track, in one call."""
+        poses: dict[str, list[Pose]] = defaultdict(list)
+        if wanted:
+            read = estimator.estimate(image, [roi for _, roi in wanted])
+            for (track, _), pose in zip(wanted, read, strict=True):
+                poses[track.id].append(pose)
+        return poses
+
+    def _likely(self, track: Track) -> list[Roi]:
+        """Squares around a box: upright, lying to either side if wide, leaning if a pose was just lost."""
+        box, memory = _box(track), self._memory.get(track.id)
+        angles = [0.0]
+        if (box[2] - box[0]) >= _WIDE * (box[3] - box[1]):
+            angles += _LYING
+        if memory is not None and track.last_monotonic - memory.monotonic <= _MEMORY:
+            angles += _LEANING
+        return [Roi.around(box, angle) for angle in angles]
 
     def _remember(self, track: Track, pose: Pose | None) -> None:
         memory = self._memory.setdefault(track.id, _Memory())
         if pose is None:
-            if self._may_search(track):
+            if self._may_search(track):  # it was, in vain
                 memory.failed = track.last_monotonic
+                memory.wait = min(max(2.0 * memory.wait, _RETRY[0]), _RETRY[1])
             memory.roi = None
             return
         x, y, extent = _place(_box(track))
         memory.roi, memory.centre, memory.extent = pose.next_roi, (x, y), extent
-        memory.monotonic, memory.failed = track.last_monotonic, -math.inf
+        memory.monotonic, memory.failed, memory.wait = track.last_monotonic, -math.inf, 0.0
 
 
 def _box(track: Track) -> npt.NDArray[np.float32]:
@@ -141,16 +161,22 @@ def _place(box: npt.NDArray[np.float32]) -> tuple[float, float, float]:
     return (left + right) / 2, (top + bottom) / 2, max(right - left, bottom - top, 1.0)
 
 
-def _fits(pose: Pose, box: npt.NDArray[np.float32]) -> bool:
-    """Whether the pose is of the person in the box, not of a neighbour or of half the scene."""
+def _merit(pose: Pose, track: Track) -> float:
+    """Tells the better of two poses of one person: the surer one, of those that fill the box alike."""
+    return pose.score * (0.2 + _fit(pose, _box(track)))
+
+
+def _fit(pose: Pose, box: npt.NDArray[np.float32]) -> float:
+    """How well the pose fills the box, 0..1; 0 where it is of a neighbour, or of half the scene."""
     left, top, right, bottom = (float(value) for value in box)
-    margin = 0.1 * max(right - left, bottom - top)
+    size = max(right - left, bottom - top)
     points, visible = pose.landmarks[:, :2], pose.landmarks[:, 3] >= 0.5
-    if visible.sum() < 6:
-        visible = np.ones(len(points), bool)
-    chosen = points[visible]
+    chosen = points[visible] if visible.sum() >= 6 else points
+    low, high = chosen.min(axis=0), chosen.max(axis=0)
+    margin = 0.1 * size
     inside = (chosen >= (left - margin, top - margin)) & (chosen <= (right + margin, bottom + margin))
-    extent = float(np.ptp(chosen, axis=0).max())
-    return bool(
-        inside.all(axis=1).mean() >= _INSIDE and extent >= _SAME_SIZE * max(right - left, bottom - top)
-    )
+    if inside.all(axis=1).mean() < _INSIDE or float((high - low).max()) < _SAME_SIZE * size:
+        return 0.0
+    common = np.clip(np.minimum(high, (right, bottom)) - np.maximum(low, (left, top)), 0.0, None).prod()
+    union = (high - low).prod() + (right - left) * (bottom - top) - common
+    return float(common / max(union, 1.0))
