@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,11 @@ GOOD = "cameras: {door: {url: rtsp://127.0.0.1/x}}\n"
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+
+
+def needs_training() -> None:
+    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("matplotlib") is None:
+        pytest.skip("training needs the extra `train`")
 
 
 @pytest.fixture
@@ -85,8 +91,7 @@ def test_wrong_usage_is_status_2(arguments, capsys):
 )
 def test_an_error_is_one_line_and_a_status(arguments, status, says, config, tmp_path, monkeypatch, capsys):
     if arguments[0] == "train":
-        pytest.importorskip("torch", reason="training needs the extra `train`")
-        pytest.importorskip("matplotlib", reason="training needs the extra `train`")
+        needs_training()
     monkeypatch.chdir(tmp_path)
     assert main([part.format(config=config) for part in arguments]) == status
     captured = capsys.readouterr()

@@ -1,0 +1,63 @@
+"""`posewatch benchmark`: figures that fit together, of the clip it was given."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FRAMES = 15
+
+
+def benchmark(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "daemon.cli", "benchmark", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=200)
+
+
+def test_one_worker_and_two(street: Path, pose_model: Path, tmp_path: Path) -> None:
+    assert pose_model.is_file()
+    target = tmp_path / "figures.json"
+    done = benchmark(street, "--frames", FRAMES, "--workers", 2, "--json", target)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(target.read_text())
+    one, two = figures["runs"]
+    assert figures["clip"] == "street.mp4"
+    assert (one["workers"], one["frames"]) == (1, FRAMES)
+    assert (two["workers"], two["frames"]) == (2, 2 * FRAMES)
+    for run in (one, two):
+        assert (run["width"], run["height"]) == (768, 576)
+        assert list(run["stages"]) == ["read", "detect", "track", "pose", "action", "report"]
+        assert min(run["stages"].values()) > 0
+        assert run["frames_per_second"] == pytest.approx(run["frames"] / run["seconds"])
+        assert 2 < run["people"] < 9
+        assert run["rss"] > 50e6
+        # Networks are loaded and the first frame is processed, which is more than a frame's time.
+        assert run["start_up"] > sum(run["stages"].values()) / 1000
+    # With one worker the stages are where the time goes; counting people is all the rest.
+    assert sum(one["stages"].values()) * FRAMES / 1000 == pytest.approx(one["seconds"], rel=0.15)
+    assert two["rss"] > one["rss"]  # networks of its own for each worker
+    assert f"{one['frames_per_second']:.1f} frames/s" in done.stdout
+    assert "start-up" in done.stdout
+
+
+def test_json_on_stdout_is_nothing_but_json(street: Path, pose_model: Path) -> None:
+    assert pose_model.is_file()
+    done = benchmark(street, "--frames", 2, "--workers", 1, "--json", "-")
+    assert done.returncode == 0, done.stderr
+    assert [run["workers"] for run in json.loads(done.stdout)["runs"]] == [1]
+    assert "one worker" in done.stderr
+
+
+def test_a_broken_clip_is_one_line(pose_model: Path, tmp_path: Path) -> None:
+    assert pose_model.is_file()
+    clip = tmp_path / "broken.mp4"
+    clip.write_bytes(b"no video")
+    done = benchmark(clip)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("posewatch: ")
+    assert "broken.mp4" in line
