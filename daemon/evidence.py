@@ -19,9 +19,9 @@ from daemon.config.rules import (
     ZoneEntryRule,
 )
 from daemon.scene import Person, Scene
-from tracker.association import Track
+from tracker.association import Track, buffered_iou
 
-__all__ = ["Key", "Observation", "Watcher", "same_place", "takes_over", "watcher_for"]
+__all__ = ["Key", "Observation", "Watcher", "overlap", "same_place", "takes_over", "watcher_for"]
 
 _FRESH = 1.0  # seconds for which a classification counts
 _FALL_TO_LYING = 2.0  # seconds from a rise of the falling score to lying
@@ -238,6 +238,12 @@ def same_place(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
     sides = np.maximum(one[2:] - one[:2], two[2:] - two[:2])
     apart = np.linalg.norm((one[:2] + one[2:] - two[:2] - two[2:]) / 2)
     return bool(apart <= _NEAR * sides.max())
+
+
+def overlap(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """IoU of two boxes (4,)."""
+    one, two = (np.asarray(box, np.float64)[None] for box in (first, second))
+    return float(buffered_iou(one, two)[0, 0])
 
 
 def takes_over(track: Track, box: NDArray[np.float32], seen: float) -> bool:

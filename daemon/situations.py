@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.config.rules import Rule
-from daemon.evidence import Key, Observation, Watcher, same_place, takes_over, watcher_for
+from daemon.evidence import Key, Observation, Watcher, overlap, same_place, takes_over, watcher_for
 from daemon.messages import plain
 from daemon.scene import Scene
 
@@ -17,6 +17,7 @@ __all__ = ["Situation", "Situations"]
 
 _MAX_SCORES = 32  # kept of the evidence; halved by leaving out every second when full
 _MAX_TRACKS = 32  # remembered, those seen last
+_OVERLAP = 0.3  # IoU from which two who lie are taken for one
 _TOLERANCE = 1e-6
 
 _Box = NDArray[np.float32]
@@ -81,12 +82,13 @@ class Situation:
             del self.boxes[track]
         if not seen.counts:
             return
+        if self.last < scene.monotonic:  # one score a frame, however many tracks
+            if self.frames % self._stride == 0:
+                self.scores.append((plain(scene.monotonic - self.since, 2), plain(seen.score)))
+                if len(self.scores) > _MAX_SCORES:
+                    self.scores, self._stride = self.scores[::2], self._stride * 2
+            self.frames += 1
         self.last, self.last_time = scene.monotonic, scene.captured_at
-        if self.frames % self._stride == 0:
-            self.scores.append((plain(scene.monotonic - self.since, 2), plain(seen.score)))
-            if len(self.scores) > _MAX_SCORES:
-                self.scores, self._stride = self.scores[::2], self._stride * 2
-        self.frames += 1
         if self.action is None or seen.score >= self.best:
             self.action = seen.action
         self.best = max(self.best, seen.score)
@@ -136,10 +138,11 @@ class Situations:
         owners = {key: situation for situation in self._open for key in situation.keys}
         found: list[Situation] = []
         for seen in self._watcher.observe(scene, frozenset(owners)):
-            situation = owners.get(seen.key)
+            situation = owners.get(seen.key) or self._joined(seen, boxes)
             if situation is None:
-                situation = Situation({seen.key}, scene.monotonic, scene.captured_at)
+                situation = Situation(set(), scene.monotonic, scene.captured_at)
                 self._open.append(situation)
+            situation.keys.add(seen.key)
             situation.add(seen, scene, boxes)
             if seen.counts and situation not in found:
                 found.append(situation)
@@ -181,6 +184,22 @@ class Situations:
     def _patience(self) -> float:
         """Seconds for which what has begun waits while its person is not seen."""
         return max(self._watcher.gap, self.rule.clear if self._watcher.outlives_track else 0.0)
+
+    def _joined(self, seen: Observation, boxes: Mapping[str, _Box]) -> Situation | None:
+        """The open situation in the same place, for somebody who stays in place.
+
+        The tracker may see two people in one who lies, and a fall may go over to a track that was there.
+        """
+        if not (self._watcher.outlives_track and seen.counts):
+            return None
+        box = boxes[seen.tracks[0]]
+        for one in self._open:
+            if one.box is None:
+                continue
+            is_seen = not one.owners.isdisjoint(boxes)
+            if overlap(one.box, box) >= _OVERLAP if is_seen else same_place(one.box, box):
+                return one
+        return None
 
     def _hand_over(self, scene: Scene) -> None:
         """Lets a new track in the place of a lost one go on with the situation."""

@@ -164,6 +164,37 @@ def test_somebody_who_comes_to_help_does_not_take_the_alert():
     assert [kind for kind, _ in kinds] == ["raised"]
 
 
+@pytest.mark.parametrize(("x", "count"), [(180, 1), (450, 2)])
+def test_one_fallen_person_with_two_boxes_is_one_alert(x, count):
+    """What was a chair's track now covers half of who lies there; elsewhere it is a second fall."""
+    box = (x, 240, x + 180, 300)
+    chair = (
+        Part(0.0, "sitting", box=(330, 150, 400, 290)),
+        Part(4.0, "falling", 0.7, box),
+        Part(4.6, "lying", 0.9, box),
+    )
+    camera = Camera(rules(fall=FallRule(type="fall"))).play(20.0, a=FALL, chair=chair)
+    raised = [payload for _, payload in camera.sent("alerts") if payload["type"] == "raised"]
+    assert len(raised) == count
+    last = camera.sent("alerts")[-1][1]
+    assert last["tracks"] == (["a", "chair"] if count == 1 else ["chair"])
+    assert len(camera.alerted()) == count
+    frames = 15 * (20.0 - last["start_time"] + EPOCH)
+    assert last["evidence"]["frames"] <= frames + 1  # a frame counts once
+
+
+def test_a_fall_that_goes_over_to_a_track_that_was_there_is_one_alert():
+    there, here = (330, 150, 400, 290), (140, 240, 320, 300)
+    chair = (
+        Part(0.0, "sitting", box=there),
+        Part(4.0, "falling", 0.7, here),
+        Part(4.6, "lying", 0.9, here),
+    )
+    camera = Camera(rules(fall=FallRule(type="fall"))).play(20.0, a=(*FALL[:2], *lost(3.6)), chair=chair)
+    assert [kind for kind, _ in camera.alerted()] == ["raised"]
+    assert camera.sent("alerts")[-1][1]["tracks"] == ["a", "chair"]
+
+
 def test_the_cool_down_holds_for_a_new_track_in_the_same_place():
     old = (*FALL[:2], *lost(3.6))
     again = 12.0  # cleared at 8.6, cooling until 38.6
