@@ -58,6 +58,25 @@ def add_models(subparsers: Subparsers) -> None:
         help="the wheel of mediapipe 0.10.21, the .tgz of @mediapipe/pose 0.5.1675469404 or a .tflite",
     )
     importing.set_defaults(run=run_import)
+    export = add_command(
+        kinds,
+        "export",
+        "make an ONNX detector of ultralytics' .pt weights (extra `ultralytics`)",
+        "posewatch models export yolo11n.pt --imgsz 384 640",
+    )
+    export.add_argument("file", type=Path, metavar="FILE", help="weights of a detection model (.pt)")
+    export.add_argument(
+        "--imgsz",
+        nargs="+",
+        type=int,
+        default=[640],
+        metavar="PIXELS",
+        help="side of the input, or height and width (default 640); less is faster and loses small people",
+    )
+    export.add_argument(
+        "--out", type=Path, metavar="FILE", help="the ONNX file to write (default: beside the weights)"
+    )
+    export.set_defaults(run=run_export)
 
 
 def run_list(_options: argparse.Namespace) -> int:
@@ -89,7 +108,7 @@ def run_fetch(options: argparse.Namespace) -> int:
 
     def report(line: str) -> None:
         fetched.append(line)
-        print(line, file=sys.stderr, flush=True)
+        _say(line)
 
     paths = ModelStore().fetch_all(names, report)
     for name, path in zip(names, paths, strict=True):
@@ -117,6 +136,23 @@ def run_import(options: argparse.Namespace) -> int:
         for name in store.import_file(path):
             print(f"{name}: taken from {path}, {store.path(name)}")
     return 0
+
+
+def run_export(options: argparse.Namespace) -> int:
+    """Exports; prints the file and how it is used."""
+    from daemon.errors import UsageError
+    from tracker.exporting import export_detector
+
+    sizes = options.imgsz
+    if len(sizes) > 2 or not all(32 <= size <= 4096 and size % 32 == 0 for size in sizes):
+        raise UsageError("--imgsz: give one or two multiples of 32, such as 640, or 384 640 (height, width)")
+    made = export_detector(options.file, _say, options.out, (sizes[0], sizes[-1]))
+    print(f"{made.file}: licence {made.licence}; use it with `detect: {{model: {made.file.resolve()}}}`")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _with_bundled() -> ModelStore:

@@ -230,6 +230,8 @@ def test_a_package_is_imported_by_hand_listed_and_verified(posewatch, network, t
         (["import", "nowhere.whl"], 1, "nowhere.whl: cannot be read"),
         ([], 2, "required: COMMAND"),
         (["import"], 2, "required: FILE"),
+        (["export", "nowhere.pt"], 2, "nowhere.pt: no such file"),
+        (["export", "model.pt", "--imgsz", "333"], 2, "--imgsz: give one or two multiples of 32"),
     ],
 )
 def test_mistakes_are_named(posewatch, arguments, status, message):
@@ -240,7 +242,7 @@ def test_mistakes_are_named(posewatch, arguments, status, message):
     assert "Traceback" not in failed.stderr
 
 
-@pytest.mark.parametrize("command", ["list", "fetch", "verify", "import"])
+@pytest.mark.parametrize("command", ["list", "fetch", "verify", "import", "export"])
 def test_every_command_explains_itself_with_an_example(posewatch, command):
     told = posewatch("models", command, "--help")
 
