@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -18,6 +19,7 @@ from daemon.config.rules import (
     Rule,
     ZoneEntryRule,
 )
+from daemon.posture import is_down
 from daemon.scene import Person, Scene
 from tracker.association import Track, buffered_iou
 
@@ -28,6 +30,8 @@ _FALL_TO_LYING = 2.0  # seconds from a rise of the falling score to lying
 _UP_TO_RISE = 2.0  # seconds from standing, sitting, ... to that rise
 _RISE = 0.5  # share of min_score that is such a rise; below it for falling and lying is up
 _DOWN = ("falling", "lying", UNKNOWN)  # does not show that a fallen person is up
+_DOWN_FOR = 0.6  # seconds for which having been down counts as being down
+_TALL_MEMORY = 8.0  # seconds in which the height that a person had falls to 1/e
 _NEAR = 0.75  # of the longer side of a box: a person who tips over moves the middle by half of it
 _OVERLAP = 0.5  # seconds for which the old and the new track of one person may both be seen
 
@@ -89,10 +93,15 @@ class _Posture:
     seen: float
     up: float = float("-inf")
     rise: float = float("-inf")
+    down: float = float("-inf")
+    tall: float = 0.0  # px
 
 
 class _Fall(Watcher):
-    """Falling as such, or a rise of its score from being up that ends in lying."""
+    """Falling as such, or a rise of its score from being up that ends in lying; and the body must be down.
+
+    The network sees falls in the jumps of a pose that is half hidden, too: those end upright.
+    """
 
     outlives_track = True
 
@@ -107,7 +116,8 @@ class _Fall(Watcher):
             track, posture = person.track.id, self._follow(person, scene)
             falling, lying = _score(person, "falling", scene), _score(person, "lying", scene)
             ended_down = self._counts(lying) and scene.monotonic - posture.rise <= _FALL_TO_LYING
-            falls = self._counts(falling) or ended_down
+            is_low = scene.monotonic - posture.down <= _DOWN_FOR
+            falls = (self._counts(falling) or ended_down) and is_low
             holds = (track, "") in open_keys and person.action in _DOWN
             if self._applies(person) and (falls or holds):
                 score, action = max((falling, "falling"), (lying, "lying"))
@@ -117,7 +127,11 @@ class _Fall(Watcher):
     def _follow(self, person: Person, scene: Scene) -> _Posture:
         now, box, level = scene.monotonic, person.track.box, self.rule.min_score * _RISE
         posture = self._postures.get(person.track.id) or self._inherited(person, scene)
-        posture = replace(posture, box=box, seen=now)
+        tall = posture.tall * math.exp(-max(now - posture.seen, 0.0) / _TALL_MEMORY)
+        tall = max(tall, float(box[3] - box[1]))
+        posture = replace(posture, box=box, seen=now, tall=tall)
+        if is_down(person, tall):
+            posture = replace(posture, down=now)
         if _is_fresh(person, scene):
             falling, lying = _score(person, "falling", scene), _score(person, "lying", scene)
             if max(falling, lying) < level:
