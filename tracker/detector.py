@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import cv2
 import numpy as np
@@ -17,13 +19,16 @@ from tracker.heads import Head, HeadDecoder, recognise
 from tracker.nms import suppress
 from tracker.runtime import ModelError, create_session
 
-__all__ = ["Detections", "Detector", "Letterbox", "bundled_model", "letterbox"]
+__all__ = ["Detections", "Detector", "Letterbox", "bundled_model", "fitting_size", "letterbox"]
 
 FloatArray = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
 
 _PADDING = 114  # grey that both YOLOX and ultralytics pad with in training
 _DYNAMIC_SIDE = 640  # input side of a model that leaves it open and names none
+_GRID = 32  # coarsest stride: sides of an open input are multiples of it
+_PIXEL_SLACK = 1.01  # 544x320, the one size that suits 16:9, has 0.6 % more pixels than 416x416
+_WIDEST = 4.0  # longer images are padded: a strip of a network's input sees nothing around a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,31 @@ def letterbox(image: Image, width: int, height: int, *, centred: bool) -> tuple[
     return canvas, Letterbox(scale, left, top)
 
 
+def fitting_size(width: int, height: int, pixels: int) -> tuple[int, int]:
+    """Width and height of an input, multiples of 32, in which an image is scaled down least.
+
+    A 4:3 image leaves a quarter of a square input to padding, a 16:9 image 44 %; in an input of the
+    image's own aspect the same number of pixels, thus the same time, shows people larger.
+
+    Args:
+        width: Width of the image, pixels.
+        height: Height of the image, pixels.
+        pixels: Size of the input: at most 1 % more than this many pixels.
+    """
+    most = pixels * _PIXEL_SLACK
+    first = max(_GRID, int(math.sqrt(most / _WIDEST)) // _GRID * _GRID)
+    best, size = 0.0, (first, first)
+    for columns in range(first, int(math.sqrt(most * _WIDEST)) + 1, _GRID):
+        rows = max(_GRID, int(most / columns) // _GRID * _GRID)
+        scale = min(columns / width, rows / height)
+        if scale > best:
+            best, size = scale, (columns, rows)
+    # What would be padding alone is left out.
+    needed = (math.ceil(side * best / _GRID - 1e-6) * _GRID for side in (width, height))
+    columns, rows = (max(_GRID, min(side, limit)) for side, limit in zip(needed, size, strict=True))
+    return columns, rows
+
+
 def bundled_model() -> Path:
     """The detector that comes with the package."""
     return Path(str(resources.files("tracker"))) / "models" / "person_yolox_nano.onnx"
@@ -94,8 +124,9 @@ def bundled_model() -> Path:
 class Detector:
     """Finds people with any YOLOX or ultralytics (v8, 11, 26) ONNX model.
 
-    The head is recognised from the model's own shapes, see `tracker.heads`. One instance may be used by
-    several threads at once.
+    The head is recognised from the model's own shapes, see `tracker.heads`. A model with an open input gets
+    each image in the aspect that suits it, `fitting_size`; a fixed one gets it letterboxed. One instance
+    may be used by several threads at once.
 
     Example:
         >>> detections = Detector().detect(cv2.imread("street.jpg"))
@@ -110,10 +141,11 @@ class Detector:
         score: float = 0.1,
         iou: float = 0.65,
         max_detections: int = 100,
+        pixels: int | None = None,
         threads: int = 1,
         providers: Sequence[str] | None = None,
     ) -> None:
-        """Loads the model and runs it once on a blank image.
+        """Loads the model and runs it on a blank image.
 
         Args:
             model: ONNX file; None takes the bundled one.
@@ -121,6 +153,8 @@ class Detector:
                 detections of people it already follows.
             iou: NMS threshold. Higher keeps more of people who hide each other, and more doubles.
             max_detections: At most this many people an image.
+            pixels: Pixels of the input of a model that leaves it open; time grows with them, and so does
+                the distance at which people are seen. None means what the model was made for.
             threads: Threads of one call.
             providers: ONNX Runtime execution providers, best first; None means CPU.
 
@@ -140,7 +174,12 @@ class Detector:
         self._input = inputs[0].name
         self._dtype = _INPUT_TYPES[inputs[0].type]
         self.input_size = _input_size(inputs[0].shape, metadata)
-        self._decode = self._recognise(path, metadata)
+        decoder = self._recognise(path, metadata)
+        self._decoders = {self.input_size: decoder}  # by input size, of which there are few
+        self._head = decoder.head
+        self._pixels: int | None = None
+        if all(not _is_fixed(side) for side in inputs[0].shape[2:]) and self._follows(decoder):
+            self._pixels = pixels or self.input_size[0] * self.input_size[1]
 
     def detect(self, image: Image) -> Detections:
         """Finds the people in an image.
@@ -151,11 +190,10 @@ class Detector:
         Returns:
             Detections in pixels of that image, best first.
         """
-        head = self._decode.head
-        width, height = self.input_size
-        canvas, placed = letterbox(image, width, height, centred=not head.is_yolox)
-        candidates = self._decode(self._run(_blob(canvas, head, self._dtype)), self._score)
-        if self._decode.needs_nms:
+        decoder = self._decoder(image.shape[1], image.shape[0])
+        canvas, placed = letterbox(image, decoder.width, decoder.height, centred=not self._head.is_yolox)
+        candidates = decoder(self._run(_blob(canvas, self._head, self._dtype)), self._score)
+        if decoder.needs_nms:
             kept = suppress(candidates.boxes, candidates.scores, iou=self._iou, limit=self._limit)
         else:
             kept = np.argsort(-candidates.scores, kind="stable")[: self._limit]
@@ -163,6 +201,26 @@ class Detector:
         # What lies wholly in the padding has no area left after the cut at the border.
         inside = np.all(boxes[:, 2:] - boxes[:, :2] >= 1.0, axis=1)
         return Detections(boxes[inside], candidates.scores[kept][inside])
+
+    def _decoder(self, width: int, height: int) -> HeadDecoder:
+        """The decoder for the input size that an image of width x height gets."""
+        if self._pixels is None:
+            return self._decoders[self.input_size]
+        size = fitting_size(width, height, self._pixels)
+        decoder = self._decoders.get(size)
+        if decoder is None:
+            decoder = dataclasses.replace(self._decoders[self.input_size], width=size[0], height=size[1])
+            self._decoders[size] = decoder
+        return decoder
+
+    def _follows(self, decoder: HeadDecoder) -> bool:
+        """Whether the output follows the input's size; some exports leave it open but bake the grid in."""
+        width, height = self.input_size[0] + 2 * _GRID, self.input_size[1]
+        try:
+            output = np.asarray(self._run(np.full((1, 3, height, width), _PADDING, dtype=self._dtype)))
+        except Exception:  # ONNX Runtime's exceptions share no base class of their own
+            return False
+        return recognise(output, height, width) == (decoder.head, decoder.strides)
 
     def _run(self, blob: npt.NDArray[Any]) -> FloatArray:
         output: FloatArray = self._session.run(None, {self._input: blob})[0]
@@ -207,10 +265,14 @@ def _input_size(shape: Sequence[int | str | None], metadata: dict[str, str]) -> 
     if not (isinstance(named, (list, tuple)) and len(named) == 2):
         named = (_DYNAMIC_SIDE, _DYNAMIC_SIDE)
     height, width = (
-        dimension if isinstance(dimension, int) and dimension > 0 else int(default)
+        dimension if _is_fixed(dimension) else int(default)
         for dimension, default in zip(shape[2:], named, strict=True)
     )
     return width, height
+
+
+def _is_fixed(dimension: int | str | None) -> TypeGuard[int]:
+    return isinstance(dimension, int) and dimension > 0
 
 
 def _person_label(path: Path, metadata: dict[str, str]) -> int:

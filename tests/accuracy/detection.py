@@ -1,9 +1,10 @@
-"""Accuracy of person detectors by data set: AP50, AP50-95, recall.
+"""Accuracy of person detectors by data set: AP50, AP50-95, recall, false detections, time.
 
     python tests/accuracy/detection.py --model yolox_nano.onnx --model tracker/models/person_yolox_nano.onnx
 
 Measures on the held-out part of the split that the bundled detector was trained with (`--part all` takes
-every image). Each model goes through the product's own Detector. Prints a table, writes JSON with --out.
+every image), on MOT sequences, and on the frames of a video in which nobody is. Each model goes through the
+product's own Detector. Prints tables, writes JSON with --out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import dataclasses
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,12 +38,18 @@ COLUMNS = (
     "recall_sure",
     "precision_sure",
     "recall_lying",
+    "recall_lying_rare",
     "lying",
+    "ghosts",
 )
+# Frames of the video of an empty room with a table, before, between and after its visitors.
+EMPTY_VIDEO = "one-by-one-person-detection.mp4"
+EMPTY_FRAMES = ((0, 50), (212, 228), (468, 500), (716, 744), (886, 924), (1218, 1228), (1378, 1390))
+TIMED_SIZES = ((1280, 720), (640, 480), (640, 640))
 
 
 def evaluate(
-    model: Path, samples: list[Sample], sequences: list[Path], threads: int
+    model: Path, samples: list[Sample], sequences: list[Path], empty: Path, threads: int
 ) -> dict[str, DetectionMetrics]:
     """Metrics of one model by set."""
     detector = Detector(model, score=0.02, iou=0.65, max_detections=100, threads=threads)
@@ -64,6 +72,11 @@ def evaluate(
             groups.append(sequence.name)
             truths.append(people)
             found.append((detections.boxes[kept], detections.scores[kept]))
+    for image in empty_frames(empty):
+        detections = detector.detect(image)
+        groups.append("nobody")
+        truths.append(np.zeros((0, 4), dtype=np.float32))
+        found.append((detections.boxes, detections.scores))
     print(file=sys.stderr)
     return by_set(groups, truths, found)
 
@@ -84,6 +97,39 @@ def mot_frames(sequence: Path, step: int = 5) -> Iterator[tuple[Any, Any, Any]]:
             boxes = np.concatenate([here[:, 2:4], here[:, 2:4] + here[:, 4:6]], axis=1)
             counts = here[:, 6] > 0
             yield image, boxes[counts], boxes[~counts]
+
+
+def empty_frames(video: Path, step: int = 2) -> Iterator[Any]:
+    """Every second frame in which nobody is; none where the video is missing."""
+    capture = cv2.VideoCapture(str(video))
+    number = 0
+    while capture.grab():
+        if number % step == 0 and any(first <= number <= last for first, last in EMPTY_FRAMES):
+            yield capture.retrieve()[1]
+        number += 1
+    capture.release()
+
+
+def milliseconds(models: list[Path], threads: int, rounds: int = 40) -> dict[str, list[float]]:
+    """Median time of one call, letterbox and NMS included, for images of TIMED_SIZES.
+
+    The models take turns, so that whatever else the machine does meets them alike.
+    """
+    random = np.random.default_rng(0)
+    images = [random.integers(0, 255, (height, width, 3)).astype(np.uint8) for width, height in TIMED_SIZES]
+    detectors = {
+        f"{number} {model.stem}": Detector(model, threads=threads)
+        for number, model in enumerate(models, start=1)
+    }
+    times = {name: np.zeros((rounds, len(images))) for name in detectors}
+    for turn in range(-3, rounds):
+        for name, detector in detectors.items():
+            for index, image in enumerate(images):
+                began = time.perf_counter()
+                detector.detect(image)
+                if turn >= 0:
+                    times[name][turn, index] = 1000.0 * (time.perf_counter() - began)
+    return {name: np.median(values, axis=0).tolist() for name, values in times.items()}
 
 
 def table(results: dict[str, dict[str, DetectionMetrics]]) -> str:
@@ -109,6 +155,9 @@ def main() -> int:
     parser.add_argument(
         "--mot", type=Path, default=DATA / "mot", help="folder of MOT sequences, never trained on"
     )
+    parser.add_argument(
+        "--empty", type=Path, default=DATA / "video" / "people" / EMPTY_VIDEO, help="video with EMPTY_FRAMES"
+    )
     parser.add_argument("--part", choices=("held-out", "training", "all"), default="held-out")
     parser.add_argument("--out", type=Path, help="JSON to write")
     parser.add_argument("--threads", type=int, default=1)
@@ -121,18 +170,24 @@ def main() -> int:
         models = given.model or [bundled_model()]
         sequences = sorted(path.parent for path in given.mot.glob("*/gt.txt"))
         results = {
-            f"{number} {model.stem}": evaluate(model, samples, sequences, given.threads)
+            f"{number} {model.stem}": evaluate(model, samples, sequences, given.empty, given.threads)
             for number, model in enumerate(models, start=1)
         }
+        times = milliseconds(models, given.threads)
     except (ValueError, ModelError) as error:
         print(error, file=sys.stderr)
         return 1
     print(table(results))
+    sizes = " | ".join(f"ms {width}x{height}" for width, height in TIMED_SIZES)
+    print(f"\n| model | {sizes} |\n{'| --- ' * (len(TIMED_SIZES) + 1)}|")
+    for name, values in times.items():
+        print(f"| {name} | {' | '.join(f'{value:.1f}' for value in values)} |")
     if given.out:
-        plain = {
+        plain: dict[str, Any] = {
             model: {group: dataclasses.asdict(item) for group, item in metrics.items()}
             for model, metrics in results.items()
         }
+        plain["milliseconds"] = times
         given.out.write_text(json.dumps(plain, indent=1))
     return 0
 

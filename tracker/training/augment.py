@@ -5,6 +5,7 @@ All functions take boxes as (N, 4) left, top, right, bottom in pixels.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from tracker.training.samples import Sample
 
-__all__ = ["Augmentation", "augment", "warp_boxes"]
+__all__ = ["Augmentation", "Augmented", "augment", "warp_boxes"]
 
 FloatArray = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
@@ -34,36 +35,64 @@ class Augmentation:
         turn_degrees: Largest turn, degrees.
         tilt_degrees: Largest tilt of a badly mounted camera, degrees.
         scale: Least and largest scale relative to fitting the input.
+        far: Share of images shrunk further by up to `far_scale`, for people far away.
+        far_scale: Least further scale.
+        hide: Share of the people who are partly hidden by a patch, as behind furniture.
     """
 
     mosaic: float = 0.25
     turn: float = 0.25
     turn_degrees: float = 100.0
     tilt_degrees: float = 8.0
-    scale: tuple[float, float] = (0.5, 1.5)
+    scale: tuple[float, float] = (0.7, 1.7)
+    far: float = 0.12
+    far_scale: float = 0.5
+    hide: float = 0.06
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """One training image.
+
+    Attributes:
+        image: (H, W, 3) uint8 BGR.
+        clean: The same before hiding, odd light and poor optics; what a teacher looks at.
+        boxes: (N, 4) float32 people.
+        unsure: (M, 4) float32 regions for which the loss asks nothing.
+        upright: Whether nothing in it was turned far.
+    """
+
+    image: Image
+    clean: Image
+    boxes: FloatArray
+    unsure: FloatArray
+    upright: bool
 
 
 def augment(
     sample: Sample,
     others: Sequence[Sample],
-    side: int,
+    size: tuple[int, int],
     settings: Augmentation,
     random: np.random.Generator,
-) -> tuple[Image, FloatArray]:
-    """One training image of side x side and its boxes.
+) -> Augmented:
+    """One training image.
 
     Args:
         sample: The image to use.
         others: Where the other three images of a mosaic are drawn from.
-        side: Side of the result, pixels.
+        size: Width and height of the result, pixels.
         settings: How often and how far.
         random: Source of every choice.
     """
     if random.random() >= settings.mosaic:
-        image, boxes = _place(sample, side, side, settings, random)
+        placed = _place(sample, *size, settings, random)
     else:
-        image, boxes = _mosaic(sample, others, side, settings, random)
-    return _appearance(image, random), boxes
+        placed = _mosaic(sample, others, *size, settings, random)
+    image = placed.clean.copy()
+    for box in placed.boxes[random.random(len(placed.boxes)) < settings.hide]:
+        _hide(image, box, random)
+    return dataclasses.replace(placed, image=_appearance(image, random))
 
 
 def warp_boxes(boxes: FloatArray, matrix: npt.NDArray[np.float64]) -> FloatArray:
@@ -84,14 +113,18 @@ def warp_boxes(boxes: FloatArray, matrix: npt.NDArray[np.float64]) -> FloatArray
 
 def _place(
     sample: Sample, width: int, height: int, settings: Augmentation, random: np.random.Generator
-) -> tuple[Image, FloatArray]:
+) -> Augmented:
     """The image, mirrored, turned, scaled and moved, on a canvas of width x height."""
     image = sample.read()
     rows, columns = image.shape[:2]
-    largest = settings.turn_degrees if random.random() < settings.turn else settings.tilt_degrees
+    upright = random.random() >= settings.turn
+    largest = settings.tilt_degrees if upright else settings.turn_degrees
     angle = math.radians(random.uniform(-largest, largest))
     low, high = np.log(settings.scale)
-    scale = min(width / columns, height / rows) * math.exp(random.uniform(low, high))
+    # Between fitting the canvas and filling it: a square image would leave a wide canvas half empty.
+    scale = math.sqrt(width / columns * height / rows) * math.exp(random.uniform(low, high))
+    if random.random() < settings.far:
+        scale *= random.uniform(settings.far_scale, 1.0)
     stretch = math.exp(random.uniform(-0.1, 0.1))
     mirror = -1.0 if random.random() < 0.5 else 1.0
     cosine, sine = math.cos(angle), math.sin(angle)
@@ -110,25 +143,34 @@ def _place(
         flags=cv2.INTER_AREA if scale < 0.6 else cv2.INTER_LINEAR,
         borderValue=_GREY,
     )
-    return np.asarray(canvas, dtype=np.uint8), _visible(
-        warp_boxes(sample.pixels(columns, rows), matrix), width, height
-    )
+    clean = np.asarray(canvas, dtype=np.uint8)
+    boxes = _visible(warp_boxes(sample.pixels(columns, rows), matrix), width, height)
+    unsure = _visible(warp_boxes(sample.unsure_pixels(columns, rows), matrix), width, height)
+    return Augmented(clean, clean, boxes, unsure, upright)
 
 
 def _mosaic(
-    sample: Sample, others: Sequence[Sample], side: int, settings: Augmentation, random: np.random.Generator
-) -> tuple[Image, FloatArray]:
+    sample: Sample,
+    others: Sequence[Sample],
+    width: int,
+    height: int,
+    settings: Augmentation,
+    random: np.random.Generator,
+) -> Augmented:
     """Four images around a random point."""
-    x, y = (int(value) for value in random.uniform(0.35, 0.65, 2) * side)
-    areas = [(0, 0, x, y), (x, 0, side, y), (0, y, x, side), (x, y, side, side)]
+    x, y = (int(value) for value in random.uniform(0.35, 0.65, 2) * (width, height))
+    areas = [(0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height)]
     chosen = [sample, *(others[index] for index in random.integers(0, len(others), 3))]
-    canvas = np.empty((side, side, 3), dtype=np.uint8)
-    boxes = []
+    canvas = np.empty((height, width, 3), dtype=np.uint8)
+    boxes, unsure, upright = [], [], True
     for (left, top, right, bottom), item in zip(areas, chosen, strict=True):
-        part, found = _place(item, right - left, bottom - top, settings, random)
-        canvas[top:bottom, left:right] = part
-        boxes.append(found + np.array([left, top, left, top], dtype=np.float32))
-    return canvas, np.concatenate(boxes)
+        part = _place(item, right - left, bottom - top, settings, random)
+        canvas[top:bottom, left:right] = part.clean
+        offset = np.array([left, top, left, top], dtype=np.float32)
+        boxes.append(part.boxes + offset)
+        unsure.append(part.unsure + offset)
+        upright &= part.upright
+    return Augmented(canvas, canvas, np.concatenate(boxes), np.concatenate(unsure), upright)
 
 
 def _visible(boxes: FloatArray, width: int, height: int) -> FloatArray:
@@ -141,8 +183,31 @@ def _visible(boxes: FloatArray, width: int, height: int) -> FloatArray:
     return kept
 
 
+def _hide(image: Image, box: FloatArray, random: np.random.Generator) -> None:
+    """Covers a third to a half of a person from one side with a patch of another part of the image."""
+    left, top, right, bottom = (round(float(value)) for value in box)
+    share = random.uniform(0.3, 0.5)
+    columns, rows = right - left, bottom - top
+    side = int(random.integers(0, 4))  # the lower half twice as often: furniture
+    if side >= 2:
+        top += int((1 - share) * rows)
+    elif side == 1:
+        left += int((1 - share) * columns)
+    else:
+        right -= int((1 - share) * columns)
+    columns, rows = right - left, bottom - top
+    if min(columns, rows) < 2:
+        return
+    x = int(random.integers(0, image.shape[1] - columns + 1))
+    y = int(random.integers(0, image.shape[0] - rows + 1))
+    if random.random() < 0.5:
+        image[top:bottom, left:right] = image[y, x]
+    else:
+        image[top:bottom, left:right] = image[y : y + rows, x : x + columns].copy()
+
+
 def _appearance(image: Image, random: np.random.Generator) -> Image:
-    """Colour, night, infrared, blur and compression, as cameras give them."""
+    """Colour, night, infrared, low resolution, motion blur and compression, as cameras give them."""
     hue, saturation, value = random.uniform(-1.0, 1.0, 3) * (8.0, 0.5, 0.35)
     hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV).astype(np.float32)
     hsv[..., 0] = (hsv[..., 0] + hue) % 180.0
@@ -156,9 +221,18 @@ def _appearance(image: Image, random: np.random.Generator) -> Image:
         dark += random.normal(0.0, noise, dark.shape)
         result = np.clip(dark, 0.0, 255.0).astype(np.uint8)
     if random.random() < 0.1:
-        side = result.shape[0]
-        small = int(side * random.uniform(0.4, 0.8))
-        result = cv2.resize(cv2.resize(result, (small, small), interpolation=cv2.INTER_AREA), (side, side))
+        rows, columns = result.shape[:2]
+        share = random.uniform(0.4, 0.8)
+        small = cv2.resize(result, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+        result = cv2.resize(small, (columns, rows))
+    elif random.random() < 0.08:
+        length = int(random.integers(3, 10))
+        kernel = np.zeros((length, length), dtype=np.float32)
+        if random.random() < 0.5:
+            kernel[length // 2] = 1.0 / length
+        else:
+            np.fill_diagonal(kernel, 1.0 / length)
+        result = cv2.filter2D(result, -1, kernel)
     if random.random() < 0.15:
         quality = int(random.integers(20, 60))
         encoded = cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]

@@ -2,10 +2,13 @@
 
     python -m tracker.training.detector --data DIR --start yolox_nano.onnx --out person_yolox_nano.onnx
 
-DIR holds one folder a data set, each with `images` and YOLO `labels`. The network starts from the weights
-of an exported YOLOX-nano, of whose classes the first (COCO: person) is kept. After each epoch the moving
-average of the weights is measured on the held-out samples; the best is kept, mixed with the start where
-that is better still, and written to --out.
+DIR holds one folder a data set, each with `images` and YOLO `labels`; --extra names a second such folder of
+sets that only train, such as those of `tracker.training.pseudo`. The network starts from the weights of an
+exported YOLOX-nano, of whose classes the first (COCO: person) is kept, and which also is the teacher: on
+everyday scenes the network is held to what the start says there, so that it does not forget the street
+while it learns the floor. After each pass the moving average of the weights is measured on the held-out
+samples and written beside --out (`.last.onnx`); the best is kept, mixed with the start where that is better
+still, and written to --out.
 """
 
 from __future__ import annotations
@@ -18,9 +21,7 @@ import logging
 import math
 import sys
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -30,10 +31,10 @@ from torch import Tensor
 
 from tracker.heads import anchor_cells
 from tracker.runtime import ModelError
-from tracker.training.augment import Augmentation, augment
-from tracker.training.loss import detection_loss
+from tracker.training.batches import SHAPES, Batch, Pass
+from tracker.training.loss import detection_loss, distillation_loss
 from tracker.training.metrics import DetectionMetrics
-from tracker.training.network import INPUT_SIDE, STRIDES, YoloxNano, load_weights, write_onnx
+from tracker.training.network import STRIDES, YoloxNano, load_weights, write_onnx
 from tracker.training.samples import Sample, read_samples, split
 from tracker.training.validation import measure, merit
 
@@ -41,7 +42,8 @@ __all__ = ["Settings", "mix", "train"]
 
 _LOG = logging.getLogger(__name__)
 
-_MIXTURES = (0.3, 0.5, 0.7, 0.85, 1.0)
+_CHECKPOINT = 50  # steps between two writings of the average, for runs that are cut short
+_MIXTURES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Settings:
         epochs: Passes over the training samples.
         minutes: Wall time after which the schedule has run out, whatever the epoch; 0 means no limit.
         batch: Images a step.
-        rate: Peak learning rate of AdamW.
+        rate: Peak learning rate of AdamW, relative to the size of what it moves (see `_Scale`).
         decay: Weight decay.
         average: Decay a step of the moving average of the weights.
         share: Share of every set that is held out.
@@ -60,12 +62,14 @@ class Settings:
         threads: Threads of PyTorch.
         workers: Threads that read and augment.
         shares: Weight of a set when images are drawn; a set not named has 1.
+        taught: Sets on which the network is held to the start: everyday scenes, which it knows well.
+        distillation: Weight of that.
     """
 
     epochs: int = 20
     minutes: float = 0.0
-    batch: int = 16
-    rate: float = 1e-4
+    batch: int = 8
+    rate: float = 1.5e-3
     decay: float = 0.01
     average: float = 0.998
     share: float = 0.2
@@ -73,75 +77,81 @@ class Settings:
     threads: int = 2
     workers: int = 1
     shares: dict[str, float] = dataclasses.field(
-        default_factory=lambda: {"coco": 1.5, "cafe": 1.5, "urfall": 0.8}
+        default_factory=lambda: {"coco": 1.5, "cafe": 1.5, "urfall": 0.7, "gmdcsa24": 0.7, "surv_fight": 0.7}
     )
-
-
-class _Epoch:
-    """The augmented images of one epoch; every item has its own random stream, whoever computes it."""
-
-    def __init__(self, samples: Sequence[Sample], settings: Settings, number: int) -> None:
-        self._samples, self._seed, self._number = samples, settings.seed, number
-        weights = np.array([settings.shares.get(sample.group, 1.0) for sample in samples])
-        random = np.random.default_rng((settings.seed, number))
-        # Systematic resampling: each sample appears its weight's number of times, within one.
-        edges = (np.arange(len(samples)) + random.random()) / len(samples)
-        drawn = np.searchsorted(np.cumsum(weights / weights.sum()), edges)
-        self._order = random.permutation(np.minimum(drawn, len(samples) - 1))
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        random = np.random.default_rng((self._seed, self._number, index))
-        sample = self._samples[self._order[index]]
-        image, boxes = augment(sample, self._samples, INPUT_SIDE, Augmentation(), random)
-        return torch.from_numpy(image.transpose(2, 0, 1).copy()), torch.from_numpy(boxes)
+    taught: tuple[str, ...] = ("coco", "pennfudan", "surv_fight")
+    distillation: float = 1.0
 
 
 def train(
-    training: Sequence[Sample], held_out: Sequence[Sample], start: Path, out: Path, settings: Settings
+    training: Sequence[Sample],
+    held_out: Sequence[Sample],
+    start: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    init: Path | None = None,
 ) -> None:
-    """Runs the training, writes the best model to `out` and its figures beside it as JSON."""
+    """Runs the training, writes the best model to `out` and its figures beside it as JSON.
+
+    Args:
+        training: What is learnt from.
+        held_out: What is measured on after each pass; nothing: the last average is what is written.
+        start: Weights to start from, and the teacher.
+        out: Model to write.
+        settings: The run.
+        init: Weights to go on from instead, of an earlier run from the same start.
+    """
     torch.manual_seed(settings.seed)
     torch.set_num_threads(settings.threads)
     cv2.setNumThreads(1)
-    network = YoloxNano()
-    load_weights(network, start)
-    for parameter in network.parameters():
-        if parameter.ndim == 4:  # about twice as fast for depthwise convolutions on a CPU
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    teacher, network = _load(start), _load(init or start)
     averaged = copy.deepcopy(network)
-    cells = torch.from_numpy(anchor_cells(INPUT_SIDE, INPUT_SIDE, STRIDES))
+    cells = {size: torch.from_numpy(anchor_cells(size[1], size[0], STRIDES)) for size in SHAPES}
     optimizer = torch.optim.AdamW(_groups(network, settings.decay), lr=settings.rate)
-    steps = math.ceil(len(training) / settings.batch)
-    before = measure(network, held_out)
-    best, step, began = merit(before, before), 0, time.monotonic()
+    scale = _Scale(network)
+    before = measure(teacher, held_out) if held_out else {}
+    metrics = measure(network, held_out) if held_out and init else before
+    best, step, began = _value(metrics, before), 0, time.monotonic()
     _write(averaged, out)
-    history: list[dict[str, object]] = [{"epoch": 0, "metrics": _plain(before)}]
-    _report("epoch=0", before, best)
+    history: list[dict[str, object]] = [{"epoch": 0, "metrics": _plain(metrics)}]
+    _report("start", before, _value(before, before))
+    _report("epoch=0", metrics, best)
     for epoch in range(1, settings.epochs + 1):
         losses = []
-        for images, targets in _batches(_Epoch(training, settings, epoch), settings):
-            progress = step / (steps * settings.epochs)
+        drawn = Pass(
+            training,
+            shares=settings.shares,
+            taught=settings.taught,
+            batch=settings.batch,
+            seed=settings.seed,
+            number=epoch,
+        )
+        for batch in drawn.batches(settings.workers):
+            progress = step / (len(drawn) * settings.epochs)
             if settings.minutes:
                 progress = max(progress, (time.monotonic() - began) / (60.0 * settings.minutes))
             _set_rate(optimizer, settings.rate, step, progress)
-            loss = detection_loss(network(images), targets, cells)
+            size = (batch.images.shape[3], batch.images.shape[2])
+            loss = _loss(network, teacher, batch, cells[size], settings.distillation)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
-            optimizer.step()
+            scale.step(optimizer)
             step += 1
             losses.append(loss.item())
             _average(averaged, network, min(settings.average, (1 + step) / (10 + step)))
+            if step % _CHECKPOINT == 0:
+                _LOG.info("step=%d loss=%.3f", step, np.mean(losses[-_CHECKPOINT:]))
+                _write(averaged, out.with_suffix(".last.onnx"))
             if progress >= 1.0:
                 break
-        metrics = measure(averaged, held_out)
+        _write(averaged, out.with_suffix(".last.onnx"))
+        metrics = measure(averaged, held_out) if held_out else {}
         history.append({"epoch": epoch, "loss": float(np.mean(losses)), "metrics": _plain(metrics)})
-        value = merit(metrics, before)
-        _report(f"epoch={epoch} loss={np.mean(losses):.3f}", metrics, value)
-        if value > best:
+        value = _value(metrics, before)
+        _report(f"epoch={epoch} step={step} loss={np.mean(losses):.3f}", metrics, value)
+        if value > best or not held_out:
             best = value
             _write(averaged, out)
         out.with_suffix(".json").write_text(
@@ -160,9 +170,7 @@ def mix(start: Path, tuned: Path, held_out: Sequence[Sample], out: Path) -> floa
     Returns:
         The share of the tuned model in what was written to `out`.
     """
-    first, second, mixture = YoloxNano(), YoloxNano(), YoloxNano()
-    load_weights(first, start)
-    load_weights(second, tuned)
+    first, second, mixture = _load(start), _load(tuned), _load(start)
     before = measure(first, held_out)
     best, chosen = -math.inf, 1.0
     for share in _MIXTURES:
@@ -177,28 +185,54 @@ def mix(start: Path, tuned: Path, held_out: Sequence[Sample], out: Path) -> floa
     return chosen
 
 
-def _batches(epoch: _Epoch, settings: Settings) -> Iterator[tuple[Tensor, list[Tensor]]]:
-    """The batches of an epoch, prepared ahead by threads.
+def _value(metrics: dict[str, DetectionMetrics], before: dict[str, DetectionMetrics]) -> float:
+    return merit(metrics, before) if metrics else -math.inf
 
-    Threads rather than processes: OpenCV and NumPy work outside the interpreter lock, and forking a
-    process that already runs OpenCV's and PyTorch's thread pools can hang.
+
+def _load(path: Path) -> YoloxNano:
+    network = YoloxNano()
+    load_weights(network, path)
+    for parameter in network.parameters():
+        if parameter.ndim == 4:  # faster for depthwise convolutions on a CPU
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
+
+
+def _loss(network: YoloxNano, teacher: YoloxNano, batch: Batch, cells: Tensor, distillation: float) -> Tensor:
+    raw = network(batch.images)
+    loss = detection_loss(raw, batch.boxes, cells, batch.unsure)
+    if distillation and len(batch.taught):
+        with torch.no_grad():
+            goal = teacher(batch.clean)
+        share = distillation * len(batch.taught) / len(raw)
+        loss = loss + share * distillation_loss(raw[batch.taught], goal, cells)
+    return loss
+
+
+class _Scale:
+    """Steps in proportion to what they change.
+
+    Adam moves every weight by about the learning rate. With batch normalisation folded in, the channels'
+    weights differ in size by a factor of 1000 (the first layer's, for pixels of 0..255, are about 0.001), and
+    the rate that suits one layer ruins another. Here each step is multiplied by the root mean square of the
+    weights of its output channel at the start, of a bias by that of the layer's biases, so that the rate is
+    a relative one (Shazeer & Stern, "Adafactor", 2018, section 8).
     """
-    starts = range(0, len(epoch), settings.batch)
-    with ThreadPoolExecutor(settings.workers) as pool:
 
-        def submit(start: int) -> list[Future[tuple[Tensor, Tensor]]]:
-            stop = min(start + settings.batch, len(epoch))
-            return [pool.submit(epoch.__getitem__, index) for index in range(start, stop)]
+    def __init__(self, network: YoloxNano) -> None:
+        self._parameters = list(network.parameters())
+        self._scales = [
+            value.detach().square().mean(dim=(1, 2, 3) if value.ndim == 4 else None, keepdim=True).sqrt()
+            for value in self._parameters
+        ]
 
-        waiting = deque(submit(start) for start in starts[:2])
-        for start in [*starts[2:], None, None]:
-            if not waiting:
-                return
-            items = [future.result() for future in waiting.popleft()]
-            if start is not None:
-                waiting.append(submit(start))
-            images = torch.stack([image for image, _ in items]).float()
-            yield images.contiguous(memory_format=torch.channels_last), [boxes for _, boxes in items]
+    @torch.no_grad()
+    def step(self, optimizer: torch.optim.Optimizer) -> None:
+        """One step of the optimizer, scaled."""
+        before = [value.clone() for value in self._parameters]
+        optimizer.step()
+        for value, old, scale in zip(self._parameters, before, self._scales, strict=True):
+            value.copy_(old + scale * (value - old))
 
 
 def _groups(network: YoloxNano, decay: float) -> list[dict[str, object]]:
@@ -228,12 +262,15 @@ def _plain(metrics: dict[str, DetectionMetrics]) -> dict[str, dict[str, float]]:
 
 
 def _report(title: str, metrics: dict[str, DetectionMetrics], value: float) -> None:
+    if not metrics:
+        _LOG.info("%s", title)
+        return
     figures = " ".join(f"{name}={item.ap50:.3f}/{item.ap:.3f}" for name, item in metrics.items())
     _LOG.info("%s merit=%.4f lying=%.3f ap50/ap: %s", title, value, metrics["all"].recall_lying, figures)
 
 
 def _write(network: YoloxNano, out: Path) -> None:
-    write_onnx(network, out, ["person"], license="Apache-2.0", description="YOLOX-nano 416, people")
+    write_onnx(network, out, ["person"], license="Apache-2.0", description="YOLOX-nano, people")
 
 
 @torch.no_grad()
@@ -254,20 +291,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=Path, required=True, help="ONNX to write; figures go beside it as .json"
     )
+    parser.add_argument("--extra", type=Path, help="folder of further data sets that only train")
+    parser.add_argument("--init", type=Path, help="go on from this model, tuned from the same start")
     parser.add_argument("--epochs", type=int, default=defaults.epochs)
     parser.add_argument("--minutes", type=float, default=defaults.minutes, help="wall time; 0: no limit")
-    parser.add_argument("--rate", type=float, default=defaults.rate, help="peak learning rate")
+    parser.add_argument("--rate", type=float, default=defaults.rate, help="peak relative learning rate")
+    parser.add_argument("--distillation", type=float, default=defaults.distillation)
     parser.add_argument("--threads", type=int, default=defaults.threads)
     parser.add_argument("--seed", type=int, default=defaults.seed)
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     settings = Settings(
-        epochs=given.epochs, minutes=given.minutes, rate=given.rate, threads=given.threads, seed=given.seed
+        epochs=given.epochs,
+        minutes=given.minutes,
+        rate=given.rate,
+        threads=given.threads,
+        seed=given.seed,
+        distillation=given.distillation,
     )
     try:
         training, held_out = split(read_samples(given.data), share=settings.share, seed=settings.seed)
+        if given.extra:
+            training += read_samples(given.extra)
         _LOG.info("training=%d held_out=%d", len(training), len(held_out))
-        train(training, held_out, given.start, given.out, settings)
+        train(training, held_out, given.start, given.out, settings, init=given.init)
         _LOG.info("mixture=%.2f", mix(given.start, given.out, held_out, given.out))
     except (ValueError, ModelError) as error:
         print(error, file=sys.stderr)

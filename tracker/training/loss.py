@@ -1,4 +1,4 @@
-"""SimOTA assignment and the losses of an anchor-free YOLOX head.
+"""SimOTA assignment, the losses of an anchor-free YOLOX head, and distillation from a teacher.
 
 Source: Ge et al., "YOLOX: Exceeding YOLO Series in 2021", section 2.1 (SimOTA, losses and their weights);
 Ge et al., "OTA: Optimal Transport Assignment for Object Detection", 2021 (dynamic k).
@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["Assignment", "assign", "decode", "detection_loss"]
+__all__ = ["Assignment", "assign", "decode", "detection_loss", "distillation_loss"]
 
 _BOX_WEIGHT = 5.0
 _IOU_COST = 3.0
 _CENTRE_RADIUS = 2.5  # cells around the centre of a box that may answer for it
 _DYNAMIC_CANDIDATES = 10
+_TEACHER_SURE = 0.05  # boxes of cells below this score are noise
 _FORBIDDEN = 1e5
 
 
@@ -72,7 +73,7 @@ def assign(predicted: Tensor, scores: Tensor, targets: Tensor, cells: Tensor) ->
     """
     centres = (cells[:, :2] + 0.5) * cells[:, 2:]
     middle = (targets[:, :2] + targets[:, 2:]) / 2
-    inside = ((centres > targets[:, None, :2]) & (centres < targets[:, None, 2:])).all(-1)
+    inside = _inside(cells, targets)
     near = ((centres - middle[:, None]).abs() < _CENTRE_RADIUS * cells[:, 2:]).all(-1)
     index = (inside | near).any(0).nonzero().squeeze(1)
     overlaps = pair_iou(targets[:, None], predicted[index])
@@ -92,28 +93,35 @@ def assign(predicted: Tensor, scores: Tensor, targets: Tensor, cells: Tensor) ->
     return Assignment(index[positive], owner, overlaps[owner, positive])
 
 
-def detection_loss(raw: Tensor, targets: Sequence[Tensor], cells: Tensor) -> Tensor:
+def detection_loss(
+    raw: Tensor, targets: Sequence[Tensor], cells: Tensor, unsure: Sequence[Tensor] | None = None
+) -> Tensor:
     """Loss of a batch: 5 (1 - IoU^2) for boxes, cross entropy for objectness and class, per positive cell.
 
     Args:
         raw: (B, A, 6) output of the network with one class.
         targets: For every image the (G, 4) true boxes in pixels; G may be 0.
         cells: (A, 3) column, row, stride.
+        unsure: For every image (M, 4) regions whose cells, unless one answers for a person, count neither
+            as background nor as a person.
     """
     boxes = decode(raw, cells)
     scores = (raw[..., 4].sigmoid() * raw[..., 5].sigmoid()).detach()
     objectness = torch.zeros_like(raw[..., 4])
+    counts = torch.ones_like(objectness)
+    for number, regions in enumerate(unsure or ()):
+        counts[number] = (~_inside(cells, regions).any(0)).float()
     predicted, true, logits, overlaps = [], [], [], []
     for number, truth in enumerate(targets):
         if len(truth) == 0:
             continue
         found = assign(boxes[number].detach(), scores[number], truth, cells)
-        objectness[number, found.cells] = 1.0
+        objectness[number, found.cells] = counts[number, found.cells] = 1.0
         predicted.append(boxes[number, found.cells])
         true.append(truth[found.boxes])
         logits.append(raw[number, found.cells, 5])
         overlaps.append(found.overlaps)
-    loss = functional.binary_cross_entropy_with_logits(raw[..., 4], objectness, reduction="sum")
+    loss = functional.binary_cross_entropy_with_logits(raw[..., 4], objectness, counts, reduction="sum")
     if predicted:
         iou = pair_iou(torch.cat(predicted), torch.cat(true))
         loss = loss + _BOX_WEIGHT * (1 - iou.square()).sum()
@@ -121,3 +129,32 @@ def detection_loss(raw: Tensor, targets: Sequence[Tensor], cells: Tensor) -> Ten
             torch.cat(logits), torch.cat(overlaps), reduction="sum"
         )
     return loss / objectness.sum().clamp(min=1.0)
+
+
+def distillation_loss(raw: Tensor, teacher: Tensor, cells: Tensor) -> Tensor:
+    """How far a network is from its teacher: cross entropy of scores, 5 (1 - IoU) for boxes.
+
+    Cells count for box and class by the teacher's score, and the sum is taken per unit of that score, so
+    that images with many and with few people weigh as they do in `detection_loss`. What the teacher itself
+    would lose at its own answer (its entropy) is subtracted: 0 means equal.
+
+    Args:
+        raw: (B, A, 6) output of the network.
+        teacher: (B, A, 6) output of the teacher for the same images, without gradient.
+        cells: (A, 3) column, row, stride.
+    """
+    goal = teacher[..., 4:].sigmoid()
+    score = goal.prod(-1)
+    entropy = functional.binary_cross_entropy_with_logits(teacher[..., 4:], goal, reduction="none")
+    cross = functional.binary_cross_entropy_with_logits(raw[..., 4:], goal, reduction="none") - entropy
+    loss = cross[..., 0].sum() + (cross[..., 1] * score).sum()
+    strong = score > _TEACHER_SURE
+    iou = pair_iou(decode(raw, cells)[strong], decode(teacher, cells)[strong])
+    loss = loss + _BOX_WEIGHT * ((1 - iou) * score[strong]).sum()
+    return loss / score.sum().clamp(min=1.0)
+
+
+def _inside(cells: Tensor, boxes: Tensor) -> Tensor:
+    """(G, A) whether the centre of a cell lies in a box."""
+    centres = (cells[:, :2] + 0.5) * cells[:, 2:]
+    return ((centres > boxes[:, None, :2]) & (centres < boxes[:, None, 2:])).all(-1)

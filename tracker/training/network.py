@@ -233,7 +233,11 @@ def _matched(network: YoloxNano, graph: onnx.GraphProto, path: Path) -> list[tup
 
 
 def write_onnx(network: YoloxNano, path: Path, names: Sequence[str], **metadata: str) -> None:
-    """Exports to ONNX: input `images` (1, 3, 416, 416) 0..255 BGR, output `output` (1, 3549, 5 + classes)."""
+    """Exports to ONNX, for any height and width that are multiples of 32.
+
+    Input `images` (1, 3, height, width) 0..255 BGR, output `output` (1, cells, 5 + classes); `imgsz` in the
+    metadata names the 416x416 that the weights and the time are meant for.
+    """
     from torch.onnx import export
 
     module = _Exported(network).eval()
@@ -244,11 +248,19 @@ def write_onnx(network: YoloxNano, path: Path, names: Sequence[str], **metadata:
         str(path),
         input_names=["images"],
         output_names=["output"],
+        dynamic_axes={"images": {2: "height", 3: "width"}, "output": {1: "cells"}},
         opset_version=17,
         dynamo=False,
     )
     model = onnx.load(str(path))
-    described = {"names": repr(dict(enumerate(names))), "task": "detect", **metadata}
+    dimensions = model.graph.output[0].type.tensor_type.shape.dim
+    dimensions[0].dim_value, dimensions[2].dim_value = 1, 5 + network.classes
+    described = {
+        "names": repr(dict(enumerate(names))),
+        "task": "detect",
+        "imgsz": repr([INPUT_SIDE, INPUT_SIDE]),
+        **metadata,
+    }
     assert ast.literal_eval(described["names"])
     onnx.helper.set_model_props(model, described)
     onnx.checker.check_model(model)

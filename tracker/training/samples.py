@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 __all__ = ["Sample", "read_samples", "split"]
 
+_PERSON, _UNSURE = 0, -1  # classes of a label row
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
 _SEQUENCE = re.compile(r"((?:fall|adl)-\d+)-cam\d")  # UR Fall Detection: one take, two cameras
 _SAME_IMAGE = 6  # of 64 hash bits: re-encoded, slightly turned or mirrored copies differ by less
@@ -27,11 +28,13 @@ class Sample:
         group: Name of the data set, the folder above `images`.
         image: Image file.
         boxes: (N, 4) float32 left, top, right, bottom in 0..1 of the image.
+        unsure: (M, 4) likewise: where nobody knows whether there is a person, so that the loss asks nothing.
     """
 
     group: str
     image: Path
     boxes: npt.NDArray[np.float32]
+    unsure: npt.NDArray[np.float32]
 
     def read(self) -> npt.NDArray[np.uint8]:
         """The image, (H, W, 3) uint8 BGR."""
@@ -42,20 +45,26 @@ class Sample:
 
     def pixels(self, width: int, height: int) -> npt.NDArray[np.float32]:
         """The boxes in pixels of an image of width x height."""
-        return self.boxes * np.array([width, height, width, height], dtype=np.float32)
+        return self.boxes * _size(width, height)
+
+    def unsure_pixels(self, width: int, height: int) -> npt.NDArray[np.float32]:
+        """The unsure regions in pixels of an image of width x height."""
+        return self.unsure * _size(width, height)
 
 
 def read_samples(folder: Path) -> list[Sample]:
     """Every image under FOLDER/<set>/images with its YOLO labels in FOLDER/<set>/labels, sorted.
 
+    Class 0 is a person, class -1 an unsure region.
+
     Raises:
-        ValueError: No images, or a label row that is not `class cx cy w h`.
+        ValueError: No images, or a label row that is not `class cx cy w h` or of another class.
     """
     samples = []
     for images in sorted(folder.glob("*/images")):
         for image in sorted(path for path in images.iterdir() if path.suffix.lower() in _SUFFIXES):
             label = images.parent / "labels" / f"{image.stem}.txt"
-            samples.append(Sample(images.parent.name, image, _read_boxes(label)))
+            samples.append(Sample(images.parent.name, image, *_read_boxes(label)))
     if not samples:
         raise ValueError(f"{folder}: no images: expected {folder}/<set>/images/*.jpg and .../labels/*.txt")
     return samples
@@ -124,21 +133,29 @@ def _hash(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     return np.asarray(small[:, 1:] > small[:, :-1]).ravel()
 
 
-def _read_boxes(label: Path) -> npt.NDArray[np.float32]:
-    if not label.is_file():
-        return np.zeros((0, 4), dtype=np.float32)
+def _read_boxes(label: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """The boxes of people and the unsure regions of a label file."""
     rows = []
-    for number, line in enumerate(label.read_text().splitlines(), start=1):
+    for number, line in enumerate(label.read_text().splitlines() if label.is_file() else (), start=1):
         if not line.strip():
             continue
         try:
-            _, *values = (float(value) for value in line.split())
-            centre_x, centre_y, width, height = values
+            kind, centre_x, centre_y, width, height = (float(value) for value in line.split())
         except ValueError as error:
             raise ValueError(f"{label}:{number}: expected `class cx cy w h`, got {line!r}") from error
+        if kind not in (_PERSON, _UNSURE):
+            raise ValueError(
+                f"{label}:{number}: class {kind:g}: expected {_PERSON} (person) or {_UNSURE} (unsure)"
+            )
         left, top = centre_x - width / 2, centre_y - height / 2
-        rows.append((left, top, left + width, top + height))
-    return np.clip(np.array(rows, dtype=np.float32).reshape(-1, 4), 0.0, 1.0)
+        rows.append((kind, left, top, left + width, top + height))
+    table = np.array(rows, dtype=np.float32).reshape(-1, 5)
+    boxes = np.clip(table[:, 1:], 0.0, 1.0)
+    return boxes[table[:, 0] == _PERSON], boxes[table[:, 0] == _UNSURE]
+
+
+def _size(width: int, height: int) -> npt.NDArray[np.float32]:
+    return np.array([width, height, width, height], dtype=np.float32)
 
 
 def _by_path(sample: Sample) -> str:

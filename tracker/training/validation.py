@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from tracker.detector import letterbox
+from tracker.detector import fitting_size, letterbox
 from tracker.heads import Head, HeadDecoder
 from tracker.nms import suppress
 from tracker.training.metrics import DetectionMetrics, by_set
@@ -23,16 +23,16 @@ _LOSS_PENALTY = 3.0
 @torch.no_grad()
 def measure(network: YoloxNano, samples: Sequence[Sample]) -> dict[str, DetectionMetrics]:
     """Metrics of every set and, as `all`, of their union, through the product's own decoding and NMS."""
-    decoder = HeadDecoder(Head.YOLOX, STRIDES, INPUT_SIDE, INPUT_SIDE)
     found = []
     truths = []
     for sample in samples:
         image = sample.read()
         height, width = image.shape[:2]
-        canvas, placed = letterbox(image, INPUT_SIDE, INPUT_SIDE, centred=False)
+        columns, rows = fitting_size(width, height, INPUT_SIDE * INPUT_SIDE)
+        canvas, placed = letterbox(image, columns, rows, centred=False)
         raw = network(torch.from_numpy(canvas.transpose(2, 0, 1)[None].astype(np.float32)))
         raw[..., 4:] = raw[..., 4:].sigmoid()
-        candidates = decoder(raw.numpy(), LEAST_SCORE)
+        candidates = HeadDecoder(Head.YOLOX, STRIDES, rows, columns)(raw.numpy(), LEAST_SCORE)
         kept = suppress(candidates.boxes, candidates.scores, iou=0.65, limit=100)
         found.append((placed.to_source(candidates.boxes[kept], width, height), candidates.scores[kept]))
         truths.append(sample.pixels(width, height))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from tracker.detector import Detector, bundled_model, letterbox
+from tracker.detector import Detector, bundled_model, fitting_size, letterbox
 from tracker.heads import Head, anchor_cells
 from tracker.nms import iou_matrix
 from tracker.runtime import ModelError, create_session
@@ -59,6 +59,14 @@ def write_model(path: Path, output: np.ndarray, *, dynamic=False, metadata=None,
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
     return path
+
+
+@pytest.fixture
+def portrait() -> np.ndarray:
+    """(600, 512, 3) BGR: head and shoulders of one person."""
+    cbook = pytest.importorskip("matplotlib.cbook", reason="the portrait comes with matplotlib")
+    with cbook.get_sample_data("grace_hopper.jpg") as file:
+        return cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR)
 
 
 def yolox_output(classes: int, label: int) -> np.ndarray:
@@ -143,6 +151,43 @@ def test_a_model_with_open_dimensions_takes_the_size_its_export_names(tmp_path):
 
     assert detector.input_size == (SIDE, SIDE)
     assert len(detector.detect(np.zeros((50, 80, 3), np.uint8))) == 1
+
+
+def test_a_model_that_leaves_its_input_open_but_not_its_grid_keeps_one_size(tmp_path):
+    """Its output has the cells of 64x64 whatever it gets: a wide input would be decoded wrongly."""
+    model = write_model(
+        tmp_path / "model.onnx", yolox_output(1, 0), dynamic=True, metadata={"imgsz": f"[{SIDE}, {SIDE}]"}
+    )
+
+    found = Detector(model).detect(np.zeros((SIDE, 2 * SIDE, 3), np.uint8))
+
+    np.testing.assert_allclose(found.boxes, [np.clip(BOX * 2, 0, [128, 64] * 2)], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ((640, 640), (416, 416)),
+        ((640, 480), (480, 352)),  # 4:3
+        ((1920, 1080), (544, 320)),  # 16:9
+        ((320, 240), (480, 352)),  # the aspect counts, not the size
+        ((1080, 1920), (320, 544)),  # a camera turned upright
+        ((4000, 400), (832, 96)),  # a strip is not followed all the way, and not padded for nothing
+        ((8, 8), (416, 416)),
+    ],
+)
+def test_the_input_has_the_aspect_of_the_image(image, expected):
+    assert fitting_size(*image, 416 * 416) == expected
+
+
+@given(width=st.integers(1, 5000), height=st.integers(1, 5000), pixels=st.integers(64 * 64, 1280 * 1280))
+def test_the_input_keeps_the_budget_and_shows_the_image_no_smaller_than_a_square_does(width, height, pixels):
+    columns, rows = fitting_size(width, height, pixels)
+
+    assert columns % 32 == rows % 32 == 0
+    assert 0 < columns * rows <= 1.01 * pixels
+    square = int(pixels**0.5) // 32 * 32
+    assert min(columns / width, rows / height) >= 0.999 * square / max(width, height)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +282,7 @@ def test_letterbox_fills_one_side_and_maps_boxes_back(width, height, centred, bo
 
 
 class TestBundledModel:
-    def test_it_is_a_yolox_of_416_pixels_named_after_its_file(self):
+    def test_it_is_a_yolox_made_for_416_pixels_and_named_after_its_file(self):
         detector = Detector()
 
         assert detector.name == "person_yolox_nano"
@@ -248,11 +293,8 @@ class TestBundledModel:
 
         assert len(Detector(score=0.3).detect(noise)) == 0
 
-    def test_a_portrait_holds_one_person(self):
-        cbook = pytest.importorskip("matplotlib.cbook", reason="the portrait comes with matplotlib")
-        with cbook.get_sample_data("grace_hopper.jpg") as file:
-            image = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR)
-
+    def test_a_portrait_holds_one_person(self, portrait):
+        image = portrait
         found = Detector(score=0.5).detect(image)
 
         assert len(found) == 1
@@ -261,6 +303,45 @@ class TestBundledModel:
         assert top < 0.2
         assert right > 0.8
         assert bottom > 0.9
+
+    @pytest.mark.parametrize(("width", "height"), [(1280, 720), (640, 480), (360, 640), (416, 416)])
+    def test_a_person_is_placed_right_in_a_picture_of_any_aspect(self, portrait, width, height):
+        scale = min(width, height) / portrait.shape[0]
+        small = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        rows, columns = small.shape[:2]
+        scene = np.full((height, width, 3), 90, np.uint8)
+        left, top = width - columns, height - rows
+        scene[top:, left:] = small
+
+        found = Detector(score=0.5).detect(scene)
+
+        assert len(found) == 1
+        truth = np.array([[left + 0.05 * columns, top + 0.05 * rows, width, height]], np.float32)
+        assert iou_matrix(found.boxes, truth)[0, 0] > 0.75
+
+    def test_the_same_image_gives_the_same_boxes_whatever_came_between(self, portrait):
+        detector = Detector()
+        first = detector.detect(portrait)
+        for shape in ((720, 1280), (480, 640), (640, 360)):
+            detector.detect(cv2.resize(portrait, shape[::-1]))
+
+        again, fresh = detector.detect(portrait), Detector().detect(portrait)
+
+        for other in (again, fresh):
+            np.testing.assert_array_equal(first.boxes, other.boxes)
+            np.testing.assert_array_equal(first.scores, other.scores)
+
+    def test_more_pixels_show_people_further_away(self, portrait):
+        small = cv2.resize(portrait, (18, 22), interpolation=cv2.INTER_AREA)
+        scene = np.full((720, 1280, 3), 90, np.uint8)
+        scene[300:322, 600:618] = small
+
+        def best(pixels):
+            detections = Detector(score=0.01, pixels=pixels).detect(scene)
+            near = iou_matrix(detections.boxes, np.array([[600, 300, 618, 322]], np.float32))[:, 0] > 0.5
+            return detections.scores[near].max(initial=0.0)
+
+        assert best(832 * 832) > best(None) + 0.05
 
     def test_people_in_a_street_are_found(self, shared_data):
         folder = shared_data / "person_boxes" / "pennfudan"
@@ -277,11 +358,8 @@ class TestBundledModel:
 
         assert hits / total > 0.7
 
-    def test_threads_may_share_a_detector(self):
-        cbook = pytest.importorskip("matplotlib.cbook", reason="the portrait comes with matplotlib")
-        with cbook.get_sample_data("grace_hopper.jpg") as file:
-            image = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR)
-        images = [np.ascontiguousarray(image[row:]) for row in range(0, 160, 20)]
+    def test_threads_may_share_a_detector(self, portrait):
+        images = [np.ascontiguousarray(portrait[row:]) for row in range(0, 160, 20)]
         detector = Detector()
         alone = [detector.detect(each) for each in images]
 
@@ -319,9 +397,17 @@ def test_real_exports_of_ultralytics_are_read_as_their_own_code_reads_them(
     detector = Detector(path, score=1e-5, iou=0.7, max_detections=300)
     found = detector.detect(image)
 
-    settings = {"imgsz": 160, "conf": 1e-5, "iou": 0.7, "classes": [0], "max_det": 300, "verbose": False}
+    # An open input takes the image's aspect: 192x128 is what 160x160 pixels come to for 5:3.
+    settings = {
+        "imgsz": (128, 192) if "dynamic" in options else 160,
+        "conf": 1e-5,
+        "iou": 0.7,
+        "classes": [0],
+        "max_det": 300,
+        "verbose": False,
+    }
     theirs = ultralytics.YOLO(str(path), task="detect").predict(image, **settings)[0].boxes
-    assert detector._decode.head is head
+    assert detector._head is head
     assert len(theirs) > 0
     # Untrained classes tie, so that NMS may keep another of equals: overlap instead of order.
     overlaps = iou_matrix(theirs.xyxy.numpy().astype(np.float32), found.boxes)
