@@ -39,7 +39,8 @@ lint: $(VENV)/.installed ## ruff and mypy --strict
 benchmark: setup ## speed, stage times, start-up and memory on real footage
 	$(BIN)/posewatch benchmark $(CLIP)
 
-accuracy: setup  ## detection, tracking, pose and action figures; needs the evaluation data
+accuracy: setup  ## detection, tracking, pose and alert figures; needs the evaluation data
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check motmetrics
 	$(BIN)/python tests/accuracy/run_all.py
 
 clean:           ## remove what was built

@@ -18,10 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tracker.runtime import ModelError
 
-__all__ = ["CONVERTER_VERSION", "convert_pose_model"]
-
-CONVERTER_VERSION = 1
-"""Raised whenever the result for the same input changes, so that cached models are made again."""
+__all__ = ["convert_pose_model"]
 
 _OPSET = 13
 _IR_VERSION = 8

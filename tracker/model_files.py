@@ -21,7 +21,10 @@ from typing import IO
 
 from tracker.model_sources import PoseModel, Report, StoreError
 
-__all__ = ["ModelFiles", "Record", "sha256_of"]
+__all__ = ["CONVERTER_VERSION", "ModelFiles", "Record", "sha256_of"]
+
+CONVERTER_VERSION = 1
+"""Of `tracker.conversion`: raised whenever its result changes, so that cached models are made again."""
 
 _UNFINISHED = "fetch-"  # how the names of unfinished files begin
 
@@ -68,8 +71,6 @@ class ModelFiles:
 
     def is_current(self, model: PoseModel) -> bool:
         """Whole and from this converter, as far as can be told without reading the network."""
-        from tracker.conversion import CONVERTER_VERSION
-
         record, onnx = self.record(model), self.onnx(model)
         return (
             record is not None
@@ -122,7 +123,7 @@ class ModelFiles:
             StoreError: it cannot be converted.
             OSError: the folder cannot be written.
         """
-        from tracker.conversion import CONVERTER_VERSION, convert_pose_model
+        from tracker.conversion import convert_pose_model
         from tracker.runtime import ModelError
 
         try:

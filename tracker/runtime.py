@@ -14,7 +14,7 @@ import onnxruntime as ort
 __all__ = ["ModelError", "create_session"]
 
 _SUFFIX_HINTS = {
-    ".pt": "PyTorch weights; export them first: yolo export model=FILE.pt format=onnx",
+    ".pt": "PyTorch weights; export them first: posewatch models export FILE.pt",
     ".pth": "PyTorch weights; export them to ONNX first",
     ".tflite": "a TensorFlow Lite model; convert it to ONNX first",
     ".engine": "a TensorRT engine; export to ONNX instead",

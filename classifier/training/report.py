@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,18 @@ def write_plots(path: Path, scores: Scores, losses: list[float], validation_f1: 
     figure.savefig(path, dpi=80)
 
 
-def write_card(path: Path, report: TrainingReport, settings: TrainingSettings, note: str) -> None:
+def write_card(
+    path: Path, model: Path, report: TrainingReport, settings: TrainingSettings, *, note: str, licence: str
+) -> None:
     """The model card: what it is, what it was made from, how good it is.
+
+    Args:
+        path: the card to write.
+        model: the ONNX file it is about.
+        report: how good it is.
+        settings: how it was trained.
+        note: paragraph about the data.
+        licence: of the weights.
 
     Raises:
         OSError: the file cannot be written.
@@ -61,8 +72,15 @@ def write_card(path: Path, report: TrainingReport, settings: TrainingSettings, n
         for number, label in enumerate(report.labels)
     )
     groups = ", ".join(report.test_groups[:12]) + (", ..." if len(report.test_groups) > 12 else "")
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
     path.write_text(
         f"""# Action model
+
+| | |
+| --- | --- |
+| file | `{model.name}`, {model.stat().st_size} bytes |
+| sha256 | `{digest}` |
+| licence | {licence} |
 
 Says what a person is doing from {settings.seconds:g} s of poses at {settings.sample_rate:g} Hz: a linear
 layer, {settings.layers} LSTM layers of {settings.hidden}, softmax with temperature {report.temperature:.2f}.

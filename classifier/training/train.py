@@ -94,6 +94,7 @@ def train(
     rate: float | None = None,
     settings: TrainingSettings | None = None,
     note: str = "",
+    licence: str = "yours; that of the recordings may bind it",
     progress: Callable[[str], None] = lambda _: None,
 ) -> TrainingReport:
     """Trains, evaluates on unseen groups, and writes the model, its card (.md) and plots (.png).
@@ -104,6 +105,7 @@ def train(
         rate: frames per second of recordings without a side file.
         settings: what to train.
         note: paragraph about the data for the model card.
+        licence: of the weights, for the model card.
         progress: called with a line from time to time.
 
     Raises:
@@ -160,7 +162,7 @@ def train(
     )
     plots, card = out.with_suffix(".png"), out.with_suffix(".md")
     write_plots(plots, test_scores, losses, validation_f1)
-    write_card(card, report, settings, note)
+    write_card(card, out, report, settings, note=note, licence=licence)
     report.files = (out, card, plots)
     return report
 

@@ -49,6 +49,8 @@ def add_train(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--epochs", type=positive_integer, default=30, help="passes (default 30)")
     parser.add_argument("--seed", type=int, default=1, help="of everything random (default 1)")
+    parser.add_argument("--note", type=Path, metavar="FILE", help="text about the data, for the model card")
+    parser.add_argument("--licence", help="of the weights, for the model card")
     parser.set_defaults(run=run)
 
 
@@ -68,6 +70,9 @@ def run(options: argparse.Namespace) -> int:
 
     from classifier.training.train import TrainingSettings, train
 
+    card = {"note": options.note.read_text(encoding="utf-8")} if options.note else {}
+    if options.licence:
+        card["licence"] = options.licence
     line = ProgressLine()
 
     def progress(text: str) -> None:
@@ -85,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
             rate=options.rate,
             settings=TrainingSettings(epochs=options.epochs, seed=options.seed),
             progress=progress,
+            **card,
         )
     finally:
         line.clear()

@@ -3,7 +3,7 @@
     python mediapipe_worker.py CLIP OUT.npz
 
 Writes `landmarks` (frames, 33, 4) float32 x, y, z in px and visibility (NaN where it found nobody), `world`
-(frames, 33, 3) float32 metres and `ms` (frames,) float64 of each call. Tracks from frame to frame, unsmoothed.
+(frames, 33, 3) float32 metres and `ms` (frames,) of each call. Tracks from frame to frame, unsmoothed.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def ours(clip: Path, frames: int) -> tuple[list[list[Pose]], list[float]]:
 
 
 def errors(poses: list[Pose], reference: np.ndarray) -> tuple[np.ndarray, float] | None:
-    """Distances (V,) in % of body height of the visible landmarks to the nearest of our poses, and its score."""
+    """Distances (V,) of visible landmarks to the nearest of our poses in % of body height, and its score."""
     visible = reference[:, 3] >= VISIBLE
     if not poses or visible.sum() < 8:
         return None

@@ -71,7 +71,7 @@ def see(
     pixels, depth = camera.project(body)
     hidden: npt.NDArray[np.bool_] = np.asarray(_self_occlusion(pixels, depth, camera.focal) > 0.5)
     size = np.array([camera.width, camera.height])
-    outside = ((pixels < 0) | (pixels >= size)).any(axis=-1)
+    outside: npt.NDArray[np.bool_] = np.asarray(((pixels < 0) | (pixels >= size)).any(axis=-1))
     hidden = hidden | outside
     if random.random() < 0.12:  # behind a desk, a counter, a car
         hidden[:, 25:] = True

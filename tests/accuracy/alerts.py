@@ -1,0 +1,176 @@
+"""Alerts on real footage: are falls and fights raised, how soon, and what is raised where nothing happens.
+
+    python tests/accuracy/alerts.py [--model actions.onnx] [--only urfd_fall]
+
+Runs the whole pipeline with its default rules over every clip of the evaluation data, as `posewatch replay`
+does. A fall counts as found when it is raised no earlier than 0.5 s before the first frame labelled as
+falling; what is raised before is a false alarm. Prints a table, writes JSON with --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import re
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daemon.config import Config
+from daemon.replay import ReplayOutputs, replay
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("POSEWATCH_DATA", ROOT.parent / "shared" / "data"))
+EARLY = 0.5  # seconds
+
+
+@dataclass
+class Clip:
+    """What was raised in one clip, (seconds, rule) each, and what should have been."""
+
+    name: str
+    kind: str
+    seconds: float = 0.0
+    alerts: list[tuple[float, str]] = field(default_factory=list)
+    truth: dict[str, Any] = field(default_factory=dict)
+
+
+def run(job: tuple[Path, str, dict[str, Any], str | None]) -> Clip:
+    path, kind, truth, model = job
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = "1"
+    settings: dict[str, Any] = {"cameras": {"clip": {"url": str(path)}}, "mqtt": {"enabled": False}}
+    if model:
+        settings["actions"] = {"model": model}
+    config = Config.model_validate(settings)
+    summary = replay([path], config, ReplayOutputs())
+    return Clip("/".join(path.parts[-2:]), kind, _seconds(path), list(summary.alerts), truth)
+
+
+def _seconds(path: Path) -> float:
+    import av
+
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return float(stream.frames / (stream.average_rate or 25)) if stream.frames else 0.0
+
+
+def jobs(data: Path) -> Iterable[tuple[Path, str, dict[str, Any]]]:
+    """Every clip with its kind and truth."""
+    labels: dict[str, dict[int, int]] = defaultdict(dict)
+    with (data / "video/urfd_fall/labels.csv").open() as stream:
+        for sequence, frame, label in csv.reader(stream):
+            if frame.isdigit():
+                labels[sequence][int(frame)] = int(label)
+    for path in sorted((data / "video/urfd_fall").glob("*.mp4")):
+        frames = labels[path.stem[:7]]
+        begin = min(number for number, label in frames.items() if label >= 0)
+        lies = min((number for number, label in frames.items() if label == 1), default=begin)
+        yield path, "urfd_fall", {"fall": begin / 30, "lies": lies / 30}
+    for subject in sorted((data / "video/gmdcsa24").glob("subject*")):
+        begins = dict(_falls(subject / "Fall.csv"))
+        for path in sorted(subject.glob("*/*.mp4")):
+            fall = begins.get(path.name) if path.parent.name == "Fall" else None
+            yield path, "gmdcsa24", {} if fall is None else {"fall": fall, "lies": fall + 1.0}
+    with (data / "video/surv_fight/labels.csv").open() as stream:
+        for row in csv.DictReader(stream):
+            yield data / "video/surv_fight" / row["clip"], "surv_fight", {"fight": row["label"] == "fight"}
+    yield data / "mot/PETS09-S2L1/video.avi", "walking", {}
+    yield data / "mot/TUD-Campus/video.mp4", "walking", {}
+    yield data / "video/people/one-by-one-person-detection.mp4", "walking", {}
+    yield data / "video/people/mall_crowd.mp4", "walking", {}
+
+
+def _falls(path: Path) -> Iterable[tuple[str, float]]:
+    for line in path.read_text().splitlines()[1:]:
+        found = re.search(r"Falling \(?\w+\)?\s*\[\s*([\d.]+)", line)
+        if found:
+            yield line.split(",")[0], float(found[1])
+
+
+def report(clips: list[Clip]) -> str:
+    """Tables of all kinds."""
+    lines = [
+        "| footage | clips | minutes | falls found | delay after lying: median / max (s) | false falls |"
+    ]
+    lines.append("| --- " * 6 + "|")
+    for kind in ("urfd_fall", "gmdcsa24"):
+        own = [clip for clip in clips if clip.kind == kind]
+        falls = [clip for clip in own if "fall" in clip.truth]
+        delays, false = [], 0
+        for clip in own:
+            raised = [at for at, rule in clip.alerts if rule == "fall"]
+            good = [at for at in raised if "fall" in clip.truth and at >= clip.truth["fall"] - EARLY]
+            false += len(raised) - len(good)
+            if good:
+                delays.append(good[0] - clip.truth["lies"])
+        if own:
+            times = f"{np.median(delays):.1f} / {max(delays):.1f}" if delays else "-"
+            minutes = sum(clip.seconds for clip in own) / 60
+            lines.append(
+                f"| {kind} | {len(own)} | {minutes:.1f} | {len(delays)} of {len(falls)} | {times} | {false} |"
+            )
+    fights = [clip for clip in clips if clip.kind == "surv_fight"]
+    if fights:
+        table = Counter(
+            (bool(clip.truth["fight"]), any(rule == "fight" for _, rule in clip.alerts)) for clip in fights
+        )
+        right = table[True, True] + table[False, False]
+        lines += [
+            "",
+            "| surv_fight, clips | alert `fight` | none |",
+            "| --- | --- | --- |",
+            f"| fight | {table[True, True]} | {table[True, False]} |",
+            f"| no fight | {table[False, True]} | {table[False, False]} |",
+            f"\naccuracy {right / len(fights):.3f}, precision "
+            f"{table[True, True] / max(1, table[True, True] + table[False, True]):.3f}, recall "
+            f"{table[True, True] / max(1, table[True, True] + table[True, False]):.3f}",
+        ]
+    lines += ["", "| footage without a fall or a fight | minutes | alerts |", "| --- | --- | --- |"]
+    for clip in clips:
+        if clip.kind == "walking" or (clip.kind == "gmdcsa24" and not clip.truth):
+            counts = Counter(rule for _, rule in clip.alerts)
+            text = ", ".join(f"{rule} {count}" for rule, count in sorted(counts.items())) or "none"
+            lines.append(f"| {clip.name} | {clip.seconds / 60:.1f} | {text} |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--model", help="action model (default: bundled)")
+    parser.add_argument("--only", help="one kind: urfd_fall, gmdcsa24, surv_fight or walking")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--verbose", action="store_true", help="every clip's alerts")
+    parser.add_argument("--out", type=Path, help="JSON to write")
+    given = parser.parse_args()
+    if not given.data.is_dir():
+        print(f"{given.data}: no evaluation data: set POSEWATCH_DATA or --data", file=sys.stderr)
+        return 2
+    todo = [(*job, given.model) for job in jobs(given.data) if given.only in (None, job[1])]
+    clips = []
+    with ProcessPoolExecutor(given.workers) as pool:
+        for number, clip in enumerate(pool.map(run, todo), start=1):
+            clips.append(clip)
+            print(f"\r{number}/{len(todo)} {clip.name}          ", end="", file=sys.stderr)
+            if given.verbose:
+                print(f"\n{clip.name} {clip.truth} {clip.alerts}", file=sys.stderr)
+    print(file=sys.stderr)
+    print(report(clips))
+    if given.out:
+        given.out.write_text(json.dumps([asdict(clip) for clip in clips], indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Every accuracy report, one after the other: `make accuracy`. Needs the evaluation data; about half an hour.
+
+    python tests/accuracy/run_all.py [detection tracking pose_parity alerts]
+
+Figures as JSON go into out/accuracy/.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("POSEWATCH_DATA", ROOT.parent / "shared" / "data"))
+REPORTS = ("detection", "tracking", "pose_parity", "alerts")
+
+
+def main() -> int:
+    chosen = sys.argv[1:] or REPORTS
+    unknown = set(chosen) - set(REPORTS)
+    if unknown:
+        print(
+            f"accuracy: no report {', '.join(sorted(unknown))}: choose of {', '.join(REPORTS)}",
+            file=sys.stderr,
+        )
+        return 2
+    if not DATA.is_dir():
+        print(f"accuracy: no evaluation data at {DATA}: set POSEWATCH_DATA", file=sys.stderr)
+        return 2
+    out = ROOT / "out" / "accuracy"
+    out.mkdir(parents=True, exist_ok=True)
+    failed = []
+    for name in chosen:
+        print(f"\n## {name}\n", flush=True)
+        command = [
+            sys.executable,
+            str(Path(__file__).with_name(f"{name}.py")),
+            "--out",
+            str(out / f"{name}.json"),
+        ]
+        if subprocess.run(command, check=False).returncode:
+            failed.append(name)
+    if failed:
+        print(f"accuracy: failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
