@@ -2,8 +2,8 @@
 
     python tests/accuracy/tracking.py [--model detector.onnx]
 
-Runs the whole tracker as `posewatch replay --tracks` does. What matches a person that the ground truth ignores
-is dropped first, as MOTChallenge does. Needs `pip install motmetrics`.
+Runs the whole tracker as `posewatch replay --tracks` does. What matches a person that the ground truth
+ignores is dropped first, as MOTChallenge does. Needs `pip install motmetrics`.
 """
 
 from __future__ import annotations
