@@ -8,7 +8,7 @@ exported YOLOX-nano, of whose classes the first (COCO: person) is kept, and whic
 everyday scenes the network is held to what the start says there, so that it does not forget the street
 while it learns the floor. After each pass the moving average of the weights is measured on the held-out
 samples and written beside --out (`.last.onnx`); the best is kept, mixed with the start where that is better
-still, and written to --out.
+still, its score calibrated, and written to --out.
 """
 
 from __future__ import annotations
@@ -34,16 +34,17 @@ from tracker.runtime import ModelError
 from tracker.training.batches import SHAPES, Batch, Pass
 from tracker.training.loss import detection_loss, distillation_loss
 from tracker.training.metrics import DetectionMetrics
+from tracker.training.mixture import calibrate, mix
 from tracker.training.network import STRIDES, YoloxNano, load_weights, write_onnx
 from tracker.training.samples import Sample, read_samples, split
-from tracker.training.validation import measure, merit
+from tracker.training.validation import measure, merit, report
 
-__all__ = ["Settings", "mix", "train"]
+__all__ = ["Settings", "train"]
 
 _LOG = logging.getLogger(__name__)
 
 _CHECKPOINT = 50  # steps between two writings of the average, for runs that are cut short
-_MIXTURES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+_PRECISION = 0.85  # of detections of score 0.5, which start a track
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,30 +162,6 @@ def train(
             break
 
 
-def mix(start: Path, tuned: Path, held_out: Sequence[Sample], out: Path) -> float:
-    """Averages the weights of the start and of a tuned model, and keeps the best mixture.
-
-    Between two models of which one was tuned from the other the loss is nearly convex, and a mixture
-    keeps more of what the start knew (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022).
-
-    Returns:
-        The share of the tuned model in what was written to `out`.
-    """
-    first, second, mixture = _load(start), _load(tuned), _load(start)
-    before = measure(first, held_out)
-    best, chosen = -math.inf, 1.0
-    for share in _MIXTURES:
-        _blend(mixture, first, second, share)
-        metrics = measure(mixture, held_out)
-        value = merit(metrics, before)
-        _report(f"share={share:.2f}", metrics, value)
-        if value > best:
-            best, chosen = value, share
-    _blend(mixture, first, second, chosen)
-    _write(mixture, out)
-    return chosen
-
-
 def _value(metrics: dict[str, DetectionMetrics], before: dict[str, DetectionMetrics]) -> float:
     return merit(metrics, before) if metrics else -math.inf
 
@@ -262,22 +239,14 @@ def _plain(metrics: dict[str, DetectionMetrics]) -> dict[str, dict[str, float]]:
 
 
 def _report(title: str, metrics: dict[str, DetectionMetrics], value: float) -> None:
-    if not metrics:
+    if metrics:
+        report(title, metrics, value)
+    else:
         _LOG.info("%s", title)
-        return
-    figures = " ".join(f"{name}={item.ap50:.3f}/{item.ap:.3f}" for name, item in metrics.items())
-    _LOG.info("%s merit=%.4f lying=%.3f ap50/ap: %s", title, value, metrics["all"].recall_lying, figures)
 
 
 def _write(network: YoloxNano, out: Path) -> None:
     write_onnx(network, out, ["person"], license="Apache-2.0", description="YOLOX-nano, people")
-
-
-@torch.no_grad()
-def _blend(target: YoloxNano, first: YoloxNano, second: YoloxNano, share: float) -> None:
-    triples = zip(target.parameters(), first.parameters(), second.parameters(), strict=True)
-    for result, one, other in triples:
-        result.copy_(one.lerp(other, share))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -315,7 +284,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             training += read_samples(given.extra)
         _LOG.info("training=%d held_out=%d", len(training), len(held_out))
         train(training, held_out, given.start, given.out, settings, init=given.init)
-        _LOG.info("mixture=%.2f", mix(given.start, given.out, held_out, given.out))
+        mixture = mix(_load(given.start), _load(given.out), held_out)
+        _write(calibrate(mixture, held_out, _PRECISION), given.out)
     except (ValueError, ModelError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -160,6 +160,11 @@ class YoloxNano(nn.Module):
         outputs = [level(z) for level, z in zip(self.levels, (z3, z4, z5), strict=True)]
         return torch.cat([output.flatten(2) for output in outputs], dim=2).transpose(1, 2)
 
+    def objectness_biases(self) -> list[Tensor]:
+        """The bias of the objectness of every level, (1,)."""
+        outputs = (level.object_output for level in self.levels if isinstance(level, _Level))
+        return [output.bias for output in outputs if output.bias is not None]
+
     def convolutions(self) -> list[nn.Conv2d]:
         """Every convolution in the order of computation, which is the order of an exported graph."""
         trunk: list[nn.Module] = [

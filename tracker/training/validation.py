@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,7 +15,9 @@ from tracker.training.metrics import DetectionMetrics, by_set
 from tracker.training.network import INPUT_SIDE, STRIDES, YoloxNano
 from tracker.training.samples import Sample
 
-__all__ = ["LEAST_SCORE", "measure", "merit"]
+__all__ = ["LEAST_SCORE", "measure", "merit", "report"]
+
+_LOG = logging.getLogger(__name__)
 
 LEAST_SCORE = 0.02  # low, so that the precision-recall curve is complete
 _LOSS_PENALTY = 3.0
@@ -49,3 +52,9 @@ def merit(metrics: Mapping[str, DetectionMetrics], before: Mapping[str, Detectio
     quality = np.mean([(metrics[name].ap50 + metrics[name].ap) / 2 for name in sets])
     losses = np.mean([max(0.0, before[name].ap50 - metrics[name].ap50) for name in sets])
     return float(quality - _LOSS_PENALTY * losses)
+
+
+def report(title: str, metrics: Mapping[str, DetectionMetrics], value: float) -> None:
+    """Logs AP50 and AP50-95 of every set."""
+    figures = " ".join(f"{name}={item.ap50:.3f}/{item.ap:.3f}" for name, item in metrics.items())
+    _LOG.info("%s merit=%.4f lying=%.3f ap50/ap: %s", title, value, metrics["all"].recall_lying, figures)

@@ -19,6 +19,7 @@ from tracker.training.augment import Augmentation, augment, warp_boxes  # noqa: 
 from tracker.training.batches import SHAPES, Pass  # noqa: E402
 from tracker.training.loss import assign, decode, detection_loss, distillation_loss  # noqa: E402
 from tracker.training.metrics import evaluate_detections  # noqa: E402
+from tracker.training.mixture import blend, calibrate  # noqa: E402
 from tracker.training.network import STRIDES, YoloxNano, load_weights, write_onnx  # noqa: E402
 from tracker.training.pseudo import PseudoSettings, label_frame  # noqa: E402
 from tracker.training.pseudo import main as pseudo_main  # noqa: E402
@@ -293,6 +294,41 @@ class TestPseudoLabels:
         (tmp_path / "none").mkdir()
         assert pseudo_main(["--video", str(tmp_path / "none"), "--out", str(out)]) == 1
         assert "no videos" in capsys.readouterr().err
+
+
+def test_a_mixture_lies_between_its_models():
+    first, second = YoloxNano(), YoloxNano()
+
+    mixture = blend(first, second, 0.25)
+
+    triples = zip(mixture.parameters(), first.parameters(), second.parameters(), strict=True)
+    for value, one, other in triples:
+        torch.testing.assert_close(value.data, 0.75 * one.data + 0.25 * other.data)
+
+
+@pytest.mark.parametrize(("label", "direction"), [("0 0.5 0.55 1.0 0.9", 1), ("0 0.05 0.05 0.1 0.1", -1)])
+def test_calibration_makes_a_model_surer_where_it_is_right_and_less_where_it_is_not(
+    tmp_path, label, direction
+):
+    cbook = pytest.importorskip("matplotlib.cbook", reason="the portrait comes with matplotlib")
+    with cbook.get_sample_data("grace_hopper.jpg") as file:
+        portrait = file.read()
+    for folder, content in (("images", portrait), ("labels", label.encode())):
+        (tmp_path / "set" / folder).mkdir(parents=True)
+        suffix = "jpg" if folder == "images" else "txt"
+        (tmp_path / "set" / folder / f"portrait.{suffix}").write_bytes(content)
+    network = YoloxNano()
+    load_weights(network, bundled_model())
+
+    result = calibrate(network, read_samples(tmp_path), 0.85)
+
+    pairs = zip(result.objectness_biases(), network.objectness_biases(), strict=True)
+    for new, old in pairs:
+        assert direction * (new - old).item() == pytest.approx(0.6, abs=0.05)
+    images = torch.full((1, 3, 64, 64), 90.0)
+    with torch.no_grad():
+        difference = (result(images) - network(images))[..., 4]
+    assert (direction * difference > 0.5).all()
 
 
 def test_decoding_in_training_equals_decoding_in_the_product():
