@@ -61,7 +61,6 @@ class AlertEngine:
     def close(self, captured_at: float) -> list[Message]:
         """Clears whatever is raised and forgets what has begun."""
         messages: list[Message] = []
-        self._last = None
         for name, situations in self._rules.items():
             raised = situations.clear()
             messages += [self._cleared(name, one, captured_at) for one in raised]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daemon.actions import UNKNOWN
 from daemon.config.rules import (
@@ -19,22 +17,17 @@ from daemon.config.rules import (
     Rule,
     ZoneEntryRule,
 )
-from daemon.posture import is_down
+from daemon.posture import Posture, Postures
 from daemon.scene import Person, Scene
-from tracker.association import Track, buffered_iou
 
-__all__ = ["Key", "Observation", "Watcher", "overlap", "same_place", "takes_over", "watcher_for"]
+__all__ = ["Key", "Observation", "Watcher", "watcher_for"]
 
 _FRESH = 1.0  # seconds for which a classification counts
 _FALL_TO_LYING = 2.0  # seconds from a rise of the falling score to lying
-_UP_TO_RISE = 2.0  # seconds from standing, sitting, ... to that rise
-_RISE = 0.5  # share of min_score that is such a rise; below it for falling and lying is up
+_RISE = 0.5  # share of min_score that is such a rise
 _DOWN = ("falling", "lying", UNKNOWN)  # does not show that a fallen person is up
 _DOWN_FOR = 0.6  # seconds for which having been down counts as being down
-_TALL_MEMORY = 8.0  # seconds in which the height that a person had falls to 1/e
-_NEAR = 0.75  # of the longer side of a box: a person who tips over moves the middle by half of it
-_OVERLAP = 0.5  # seconds for which the old and the new track of one person may both be seen
-
+_COMING_DOWN = 3.0  # seconds from standing, and from moving, to a fall
 
 Key: TypeAlias = tuple[str, str]
 
@@ -85,73 +78,35 @@ class Watcher:
         return score >= self.rule.min_score and score > 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Posture:
-    """How a person came to be as they are; times in monotonic seconds."""
-
-    box: NDArray[np.float32]
-    seen: float
-    up: float = float("-inf")
-    rise: float = float("-inf")
-    down: float = float("-inf")
-    tall: float = 0.0  # px
-
-
 class _Fall(Watcher):
-    """Falling as such, or a rise of its score from being up that ends in lying; and the body must be down.
+    """Falling as such, or a rise of its score that ends in lying; and the body must have come down.
 
-    The network sees falls in the jumps of a pose that is half hidden, too: those end upright.
+    The network sees falls also in the jumps of a pose that is half hidden, which end upright, and in a chair
+    that the detector takes for a person, which has never stood or moved.
     """
 
     outlives_track = True
 
     def __init__(self, rule: FallRule) -> None:
         super().__init__(rule)
-        self._postures: dict[str, _Posture] = {}
+        self._postures = Postures()
+        self._rises: dict[str, float] = {}
 
     def observe(self, scene: Scene, open_keys: frozenset[Key]) -> list[Observation]:
-        self._forget(scene)
+        postures, oldest = self._postures.update(scene), scene.monotonic - _FALL_TO_LYING
+        self._rises = {person: at for person, at in self._rises.items() if at >= oldest}
         found = []
         for person in scene.confirmed:
-            track, posture = person.track.id, self._follow(person, scene)
+            track, posture = person.track.id, postures[person.track.id]
             falling, lying = _score(person, "falling", scene), _score(person, "lying", scene)
-            ended_down = self._counts(lying) and scene.monotonic - posture.rise <= _FALL_TO_LYING
-            is_low = scene.monotonic - posture.down <= _DOWN_FOR
-            falls = (self._counts(falling) or ended_down) and is_low
+            if falling >= self.rule.min_score * _RISE and falling > 0.0:
+                self._rises[posture.person] = scene.monotonic
+            falls = self._counts(falling) or (self._counts(lying) and posture.person in self._rises)
             holds = (track, "") in open_keys and person.action in _DOWN
-            if self._applies(person) and (falls or holds):
+            if self._applies(person) and (holds or (falls and _came_down(posture, scene.monotonic))):
                 score, action = max((falling, "falling"), (lying, "lying"))
                 found.append(_of(person, score, action, counts=self._counts(score)))
         return found
-
-    def _follow(self, person: Person, scene: Scene) -> _Posture:
-        now, box, level = scene.monotonic, person.track.box, self.rule.min_score * _RISE
-        posture = self._postures.get(person.track.id) or self._inherited(person, scene)
-        tall = posture.tall * math.exp(-max(now - posture.seen, 0.0) / _TALL_MEMORY)
-        tall = max(tall, float(box[3] - box[1]))
-        posture = replace(posture, box=box, seen=now, tall=tall)
-        if is_down(person, tall):
-            posture = replace(posture, down=now)
-        if _is_fresh(person, scene):
-            falling, lying = _score(person, "falling", scene), _score(person, "lying", scene)
-            if max(falling, lying) < level:
-                posture = replace(posture, up=now)
-            elif falling >= level and person.action != "lying" and now - posture.up <= _UP_TO_RISE:
-                posture = replace(posture, rise=now)
-        self._postures[person.track.id] = posture
-        return posture
-
-    def _inherited(self, person: Person, scene: Scene) -> _Posture:
-        """What is known of somebody whose track was lost here: falls often break a track in two."""
-        seen = {one.track.id for one in scene.confirmed}
-        for key, posture in self._postures.items():
-            if key not in seen and takes_over(person.track, posture.box, posture.seen):
-                return posture
-        return _Posture(person.track.box, scene.monotonic)
-
-    def _forget(self, scene: Scene) -> None:
-        live, oldest = scene.live, scene.monotonic - _UP_TO_RISE - _FALL_TO_LYING
-        self._postures = {k: one for k, one in self._postures.items() if k in live or one.seen >= oldest}
 
 
 class _Doing(Watcher):
@@ -241,28 +196,14 @@ def watcher_for(rule: Rule) -> Watcher:
     return _Presence(rule, rule.clear if isinstance(rule, LoiteringRule) else 1.0)
 
 
+def _came_down(posture: Posture, now: float) -> bool:
+    before = min(posture.stood, posture.moved)
+    return now - posture.down <= _DOWN_FOR and now - before <= _COMING_DOWN
+
+
 def _of(person: Person, score: float, action: str | None, *, counts: bool = True) -> Observation:
     track = person.track.id
     return Observation((track, ""), score, (track,), person.zones, action, counts)
-
-
-def same_place(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
-    """Whether two boxes (4,) may be of one person who stays there, upright before and lying now."""
-    one, two = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    sides = np.maximum(one[2:] - one[:2], two[2:] - two[:2])
-    apart = np.linalg.norm((one[:2] + one[2:] - two[:2] - two[2:]) / 2)
-    return bool(apart <= _NEAR * sides.max())
-
-
-def overlap(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """IoU of two boxes (4,)."""
-    one, two = (np.asarray(box, np.float64)[None] for box in (first, second))
-    return float(buffered_iou(one, two)[0, 0])
-
-
-def takes_over(track: Track, box: NDArray[np.float32], seen: float) -> bool:
-    """Whether a new track may be the person who was last seen at `box`, at `seen` monotonic seconds."""
-    return track.first_monotonic > seen - _OVERLAP and same_place(box, track.box)
 
 
 def _is_fresh(person: Person, scene: Scene) -> bool:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.config.rules import Rule
-from daemon.evidence import Key, Observation, Watcher, overlap, same_place, takes_over, watcher_for
+from daemon.evidence import Key, Observation, Watcher, watcher_for
 from daemon.messages import plain
+from daemon.places import overlap, same_place, takes_over
 from daemon.scene import Scene
 
 __all__ = ["Situation", "Situations"]

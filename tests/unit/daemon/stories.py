@@ -23,7 +23,7 @@ from tracker.pose import Pose
 
 WIDTH, HEIGHT = 640, 480
 EPOCH = 1_700_000_000.0  # UTC of monotonic 0
-UPRIGHT, DOWN = (200, 100, 260, 280), (150, 230, 330, 290)
+UPRIGHT, TIPPING, DOWN = (200, 100, 260, 280), (180, 165, 270, 285), (150, 230, 330, 290)
 TENTATIVE, CONFIRMED, LOST, REMOVED = TrackState
 
 
@@ -88,6 +88,7 @@ class Part:
     zones: tuple[str, ...] = ()
     state: TrackState | None = CONFIRMED  # None: not in the scene
     also: tuple[tuple[str, float], ...] = ()  # scores of further labels
+    still: bool = False
 
 
 class Camera:
@@ -170,6 +171,7 @@ class Camera:
         return a_person(
             track, at=at, state=part.state, box=part.box, action=action, action_score=score,
             scores=self._scores.get(track), zones=part.zones, first=self._first[track],
+            stationary=part.still,
         )  # fmt: skip
 
 

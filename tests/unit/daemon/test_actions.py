@@ -19,7 +19,7 @@ def run(steps, settings: ActionsConfig | None = None, every: float = 0.2) -> lis
     return [hysteresis.update(scores_of(step, n * every))[0] for n, step in enumerate(steps)]
 
 
-WALK, SIT, FALL = {"walking": 0.9}, {"sitting": 0.8}, {"falling": 0.6}
+WALK, SIT, WAVE, FALL = {"walking": 0.9}, {"sitting": 0.8}, {"waving": 0.8}, {"falling": 0.6}
 WEAK, GONE = {"walking": 0.4, "sitting": 0.3}, {"walking": 0.3, "sitting": 0.3}
 NO, W, S, F = UNKNOWN, "walking", "sitting", "falling"
 
@@ -39,7 +39,9 @@ NO, W, S, F = UNKNOWN, "walking", "sitting", "falling"
         ([WALK] * 3 + [GONE] * 4, [NO, NO, W, W, W, NO, NO]),
         ([WALK] * 3 + [GONE, GONE, WALK, GONE, GONE, GONE], [NO, NO, W, W, W, W, W, W, NO]),
         # two others in turn: neither appears, but the first has gone for long enough
-        ([WALK] * 3 + [SIT, {"waving": 0.8}] * 3, [NO, NO, W, W, W, W, W, NO, NO]),
+        ([WALK] * 3 + [SIT, WAVE] * 3, [NO, NO, W, W, W, W, W, NO, NO]),
+        # from then on the next one has its whole time to wait
+        ([WALK] * 3 + [SIT, WAVE, SIT] + [WAVE] * 5, [NO, NO] + [W] * 5 + [NO, NO, NO, "waving"]),
         # never enough evidence for anything
         ([GONE] * 5, [NO] * 5),
         # a fall is short: it appears at once, and goes like the others

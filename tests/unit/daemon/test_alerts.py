@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stories import CONFIRMED, DOWN, EPOCH, LOST, REMOVED, UPRIGHT, Camera, Part, footprint
+from stories import CONFIRMED, DOWN, EPOCH, LOST, REMOVED, TIPPING, UPRIGHT, Camera, Part, footprint
 
 from daemon.config.actions import ActionsConfig
 from daemon.config.rules import (
@@ -23,11 +24,8 @@ from daemon.config.rules import (
 from daemon.messages import Message
 
 FELL_AT, LAY_AT = 3.0, 3.8
-FALL = (
-    Part(0.0, "walking"),
-    Part(FELL_AT, "falling", 0.6),
-    Part(LAY_AT, "lying", box=DOWN),
-)
+FALLING = (Part(0.0, "walking"), Part(FELL_AT, "falling", 0.6), Part(3.4, "falling", 0.7, TIPPING))
+FALL = (*FALLING, Part(LAY_AT, "lying", box=DOWN))
 
 
 def lost(at: float) -> tuple[Part, ...]:
@@ -51,11 +49,11 @@ def entry(**options) -> ZoneEntryRule:
 
 @pytest.mark.parametrize("fps", RATES)
 def test_a_fall_alerts_at_once_and_once(fps):
-    """At any frame rate: within 1.5 s of its start, and never again for the same fall."""
+    """At any frame rate: as soon as the body is down, and never again for the same fall."""
     camera = Camera(fps=fps).play(60.0, a=FALL).close(60.0)
     [raised, cleared] = camera.alerted("fall")
     assert raised[0] == "raised"
-    assert FELL_AT <= raised[1] <= FELL_AT + 0.5
+    assert FELL_AT <= raised[1] <= FELL_AT + 0.6
     assert cleared == ("cleared", 60.0)  # nobody has seen the person get up
     payload = next(one for _, one in camera.sent("alerts") if one["rule"] == "fall")
     assert payload["start_time"] == pytest.approx(EPOCH + raised[1])
@@ -80,11 +78,42 @@ def test_a_fall_that_is_only_guessed_at_alerts_once_the_person_lies(fps):
     assert 3.8 <= raised[1] <= 4.3
 
 
-def test_who_is_lying_when_first_seen_has_not_fallen():
-    first = (Part(0.0, "lying", 0.55, DOWN, also=(("falling", 0.3),)), Part(1.0, "lying", 0.9, DOWN))
+@pytest.mark.parametrize("falling", [0.3, 0.6])
+def test_who_is_lying_when_first_seen_has_not_fallen(falling):
+    """However much the first short windows look like it."""
+    first = (
+        Part(0.0, "lying", 0.95 - falling, DOWN, also=(("falling", falling),)),
+        Part(1.0, "lying", 0.9, DOWN),
+    )
     camera = Camera().play(60.0, a=first).close(60.0)
     assert camera.alerted("fall") == []
     assert [kind for kind, _ in camera.alerted("lying")] == ["raised", "cleared"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "falls"),
+    [
+        # the body never comes down: the jumps of a pose that is half hidden
+        ([Part(0.0), Part(5.0, "falling", 0.9), Part(6.0)], 0),
+        # a chair that is taken for a person, and that somebody hides in part
+        ([Part(0.0, still=True), Part(5.0, "falling", 0.9, TIPPING, still=True)], 0),
+        # who lies for long and stirs
+        (
+            [
+                Part(0.0),
+                Part(2.0, "lying", box=DOWN),
+                Part(20.0, "falling", 0.9, DOWN),
+                Part(21.0, "lying", box=DOWN),
+            ],
+            0,
+        ),
+        # who stands still and then falls
+        ([Part(0.0, still=True), Part(5.0, "falling", 0.9, TIPPING), Part(5.4, "lying", box=DOWN)], 1),
+    ],
+)
+def test_a_fall_comes_from_standing_to_lying(parts, falls):
+    camera = Camera(rules(fall=FallRule(type="fall"))).play(30.0, a=parts)
+    assert [kind for kind, _ in camera.alerted()] == ["raised"] * falls
 
 
 def test_who_gets_up_clears_the_alert_and_may_fall_again():
@@ -92,7 +121,7 @@ def test_who_gets_up_clears_the_alert_and_may_fall_again():
     parts = (
         *FALL,
         Part(10.0, "standing"),
-        Part(second, "falling", 0.7),
+        Part(second, "falling", 0.7, TIPPING),
         Part(second + 0.8, "lying", box=DOWN),
     )
     camera = Camera().play(70.0, a=parts)
@@ -109,9 +138,9 @@ def test_who_gets_up_clears_the_alert_and_may_fall_again():
 
 def test_a_fall_outlives_its_track():
     """The detector loses who lies on the floor: the alert stays for its 5 s."""
-    parts = (*FALL[:2], *lost(3.6))
+    parts = (*FALLING, *lost(3.6))
     [raised, cleared] = Camera().play(30.0, a=parts).alerted()
-    assert raised == ("raised", 3.0)
+    assert raised == ("raised", 3.4)
     assert 3.5 + 5.0 <= cleared[1] <= 3.6 + 5.0  # after it was last seen
 
 
@@ -119,7 +148,7 @@ def test_a_fall_outlives_its_track():
 @pytest.mark.parametrize("again", [3.7, 4.5, 7.5])
 def test_a_track_that_breaks_in_the_fall_is_one_alert(fps, again):
     """Lost while falling, found lying with a new id, after the old one was removed or before."""
-    old = (*FALL[:2], *lost(3.5))
+    old = (*FALLING, *lost(3.5))
     new = (Part(0.0, state=None), Part(again, "lying", box=DOWN))
     camera = Camera(fps=fps).play(60.0, a=old, b=new).close(60.0)
     assert [kind for kind, _ in camera.alerted("fall")] == ["raised", "cleared"]
@@ -190,24 +219,26 @@ def test_a_fall_that_goes_over_to_a_track_that_was_there_is_one_alert():
         Part(4.0, "falling", 0.7, here),
         Part(4.6, "lying", 0.9, here),
     )
-    camera = Camera(rules(fall=FallRule(type="fall"))).play(20.0, a=(*FALL[:2], *lost(3.6)), chair=chair)
+    camera = Camera(rules(fall=FallRule(type="fall"))).play(20.0, a=(*FALLING, *lost(3.6)), chair=chair)
     assert [kind for kind, _ in camera.alerted()] == ["raised"]
     assert camera.sent("alerts")[-1][1]["tracks"] == ["a", "chair"]
 
 
+def _moved(box, x: float) -> tuple[float, ...]:
+    return box[0] + x, box[1], box[2] + x, box[3]
+
+
 def test_the_cool_down_holds_for_a_new_track_in_the_same_place():
-    old = (*FALL[:2], *lost(3.6))
+    old = (*FALLING, *lost(3.6))
     again = 12.0  # cleared at 8.6, cooling until 38.6
     new = (
         Part(0.0, state=None),
         Part(again, "standing"),
-        Part(again + 2, "falling", 0.8),
+        Part(again + 2, "falling", 0.8, TIPPING),
         Part(again + 3, "standing"),
     )
     assert [kind for kind, _ in Camera().play(30.0, a=old, b=new).alerted("fall")] == ["raised", "cleared"]
-    elsewhere = tuple(
-        Part(one.start, one.label, one.score, (450, 100, 510, 280), state=one.state) for one in new
-    )
+    elsewhere = tuple(replace(one, box=_moved(one.box, 250)) for one in new)
     kinds = Camera().play(30.0, a=old, b=elsewhere).alerted("fall")
     assert [kind for kind, _ in kinds] == ["raised", "cleared", "raised", "cleared"]
 
@@ -226,8 +257,11 @@ def test_an_intruder_whose_track_breaks_is_one_alert():
 @pytest.mark.parametrize("fps", [0.2, 0.5, 2, *RATES])
 def test_loitering_is_timed_in_seconds_at_any_frame_rate(fps):
     rule = LoiteringRule(type="loitering", **{"for": 30})
-    [raised] = Camera(rules(stays=rule), fps=fps).play(60.0, a=[Part(0.0)]).alerted()
-    assert 30.0 <= raised[1] <= 30.0 + 1 / fps
+    in_bed = entry(**{"for": 12})
+    camera = Camera(rules(stays=rule, in_bed=in_bed), fps=fps).play(60.0, a=[Part(0.0, zones=("bed",))])
+    for name, wait in (("stays", 30.0), ("in_bed", 12.0)):
+        [raised] = camera.alerted(name)
+        assert wait <= raised[1] <= wait + 1 / fps
 
 
 @pytest.mark.parametrize("fps", RATES)
@@ -249,6 +283,16 @@ def test_a_short_gap_is_part_of_it_a_long_one_is_not():
     [raised] = Camera(rules(help=rule)).play(6.5, a=short).alerted()
     assert raised[1] < 4.0
     assert Camera(rules(help=rule)).play(6.5, a=long).alerted() == []
+
+
+def test_who_sat_up_in_between_lies_anew():
+    """Being seen up ends what had begun; being out of sight for as long does not."""
+    sat = [Part(0.0, "lying"), Part(3.0, "sitting"), Part(5.0, "lying")]
+    hidden = [Part(0.0, "lying"), Part(3.0, state=LOST), Part(5.0, "lying")]
+    [raised] = Camera().play(20.0, a=sat).alerted("lying")
+    assert 15.0 <= raised[1] <= 16.0
+    [raised] = Camera().play(20.0, a=hidden).alerted("lying")
+    assert 10.0 <= raised[1] <= 11.0
 
 
 def test_an_unseen_minute_is_no_time_of_lying():
@@ -361,7 +405,7 @@ def test_what_is_on_is_retained_before_during_and_after():
 
 def test_two_people_are_two_alerts_and_one_state():
     """ON until the last one has cleared, with no OFF in between."""
-    second = tuple(Part(one.start + 10, one.label, one.score, (450, 200, 510, 290)) for one in FALL)
+    second = tuple(replace(one, start=one.start + 10, box=_moved(one.box, 250)) for one in FALL)
     camera = Camera(rules(fall=FallRule(type="fall")))
     camera.play(60.0, a=(*FALL, Part(20.0, "standing")), b=(*second, Part(40.0, "standing")))
     assert [kind for kind, _ in camera.alerted()] == ["raised", "raised", "cleared", "cleared"]
