@@ -178,7 +178,7 @@ class Situations:
     def clear(self) -> list[Situation]:
         """Ends every situation and forgets what has begun; returns those with an alert."""
         raised = [one for one in self._open if one.raised]
-        self._open, self._watcher = [], watcher_for(self.rule)
+        self._open = []
         return raised
 
     @property

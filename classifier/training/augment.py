@@ -81,6 +81,4 @@ def _cut_and_lose(valid: _Bool, random: np.random.Generator) -> _Bool:
     kept = valid & (np.arange(samples)[None] >= start[:, None])
     lost = (random.random((count, samples)) < 0.04) & (random.random((count, 1)) < 0.3)
     lost[:, -2:] = False
-    kept &= ~lost
-    kept[:, -2:] |= valid[:, -2:]
-    return kept
+    return kept & ~lost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import numpy as np
@@ -87,9 +88,13 @@ def test_card_and_plots(tmp_path):
         temperature=1.25,
         thresholds=dict.fromkeys(LABELS, 0.55),
     )
-    card = tmp_path / "actions.md"
-    write_card(card, report, TrainingSettings(), "From our own recordings.")
+    card, model = tmp_path / "actions.md", tmp_path / "actions.onnx"
+    model.write_bytes(b"some bytes")
+    write_card(card, model, report, TrainingSettings(), note="From our own recordings.", licence="CC0")
     text = card.read_text()
+    assert "| file | `actions.onnx`, 10 bytes |" in text
+    assert f"| sha256 | `{hashlib.sha256(b'some bytes').hexdigest()}` |" in text
+    assert "| licence | CC0 |" in text
     assert "From our own recordings." in text
     assert "| walking | 6 | 66 | 11 | 0.818 | 0.818 | 0.818 | 0.55 |" in text
     assert "temperature 1.25" in text

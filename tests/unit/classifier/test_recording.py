@@ -22,7 +22,7 @@ def rows(*numbers) -> list[str]:
 # --- round trip -----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     frames=st.sets(st.integers(-5, 10**7), min_size=1, max_size=8),
     rate=st.floats(0.5, 240),
@@ -142,7 +142,7 @@ def test_a_damaged_row_is_named_by_its_line(tmp_path, bad, what, place):
     assert "\n" not in str(caught.value)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 6), st.integers(0, 132), st.text(max_size=6))
 def test_any_damage_is_named_or_harmless(tmp_path_factory, line, cell, garbage):
     """One cell of one row becomes anything: the row is named, or the text was a number after all."""

@@ -97,7 +97,7 @@ def take(label: int, group: str, windows: int = 10) -> Take:
     return Take(np.zeros(1), np.zeros((1, 33, 4), np.float32), label, group, np.arange(windows, dtype=float))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9), st.integers(1, 30)), min_size=1, max_size=25),
     st.integers(0, 5),
@@ -159,7 +159,7 @@ def test_the_mirror_swaps_left_and_right_and_nothing_else():
     np.testing.assert_array_equal(MIRROR[MIRROR], np.arange(33))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.floats(0, 0.1))
 def test_augmented_windows_are_windows(seed, noise):
     landmarks, valid = windows(12)

@@ -127,7 +127,7 @@ sequences = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(sequences, st.floats(0.0, 1.5), st.floats(0.1, 0.9), st.floats(0.3, 1.0))
 def test_no_label_flips_inside_its_confirm_time(steps, confirm, enter, ratio):
     """Whatever the scores: a label that appears has been the best, and strong, since `confirm` before."""
@@ -155,7 +155,7 @@ def test_no_label_flips_inside_its_confirm_time(steps, confirm, enter, ratio):
         before, changed = action, now
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sequences, st.sampled_from(LABELS))
 def test_whatever_was_before_a_clear_action_is_named_in_time(steps, label):
     """Within twice its confirm time: the first may end with an old label that gives way to unknown."""

@@ -50,11 +50,11 @@ def entry(**options) -> ZoneEntryRule:
 @pytest.mark.parametrize("fps", RATES)
 def test_a_fall_alerts_at_once_and_once(fps):
     """At any frame rate: as soon as the body is down, and never again for the same fall."""
-    camera = Camera(fps=fps).play(60.0, a=FALL).close(60.0)
+    camera = Camera(fps=fps).play(40.0, a=FALL).close(40.0)
     [raised, cleared] = camera.alerted("fall")
     assert raised[0] == "raised"
     assert FELL_AT <= raised[1] <= FELL_AT + 0.6
-    assert cleared == ("cleared", 60.0)  # nobody has seen the person get up
+    assert cleared == ("cleared", 40.0)  # nobody has seen the person get up
     payload = next(one for _, one in camera.sent("alerts") if one["rule"] == "fall")
     assert payload["start_time"] == pytest.approx(EPOCH + raised[1])
 
@@ -144,15 +144,15 @@ def test_a_fall_outlives_its_track():
     assert 3.5 + 5.0 <= cleared[1] <= 3.6 + 5.0  # after it was last seen
 
 
-@pytest.mark.parametrize("fps", [5, 15, 30])
+@pytest.mark.parametrize("fps", [5, 15])
 @pytest.mark.parametrize("again", [3.7, 4.5, 7.5])
 def test_a_track_that_breaks_in_the_fall_is_one_alert(fps, again):
     """Lost while falling, found lying with a new id, after the old one was removed or before."""
     old = (*FALLING, *lost(3.5))
     new = (Part(0.0, state=None), Part(again, "lying", box=DOWN))
-    camera = Camera(fps=fps).play(60.0, a=old, b=new).close(60.0)
+    camera = Camera(fps=fps).play(25.0, a=old, b=new).close(25.0)
     assert [kind for kind, _ in camera.alerted("fall")] == ["raised", "cleared"]
-    assert camera.alerted("fall")[1] == ("cleared", 60.0)
+    assert camera.alerted("fall")[1] == ("cleared", 25.0)
     last = camera.sent("alerts")[-1][1]
     assert last["tracks"] == (["a", "b"] if last["rule"] == "fall" else ["b"])
     assert [kind for kind, _ in camera.alerted("lying")] == ["raised", "cleared"]
@@ -463,11 +463,11 @@ def test_a_step_of_the_clock_changes_no_decision(step):
 # --- for hours, for days --------------------------------------------------------------------------------
 
 
-def test_an_alert_of_an_hour_stays_small():
+def test_a_long_alert_stays_small():
     """A fight with ever new people, and somebody who lies, in one frame a second."""
     every = {"fight": FightRule(type="fight"), "lying": LyingRule(type="lying")}
     camera = Camera(every, fps=1.0, settings=ActionsConfig(every=1.0))
-    lies, minutes = [Part(0.0, "lying", box=DOWN)], 60
+    lies, minutes = [Part(0.0, "lying", box=DOWN)], 45
     for n in range(minutes):
         start = n * 60.0
         hits = [Part(start, "punching_kicking", box=(300, 100, 360, 280)), Part(start + 70, state=LOST)]
@@ -507,7 +507,7 @@ def test_a_thousand_people_leave_nothing_behind():
                 Part(start + 2.2, state=None),
             ]
         camera.play(start + 2.2, start=start, **people)
-        camera.play(start + 9.8, start=start + 2.4)
+        camera.play(start + 9.4, start=start + 2.4)
         camera._first.clear()
         camera.log.clear()
         sizes.append(footprint(camera.alerts, camera.events, camera.actions, camera._scores))
@@ -549,7 +549,7 @@ def play_frames(camera: Camera, people, until: float) -> None:
     camera.play(until, **shown)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25)
 @given(
     stories(),
     st.sampled_from([5.0, 10.0, 15.0]),

@@ -331,7 +331,7 @@ def lives(draw):
     return people
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(lives(), st.floats(0.0, 1.0))
 def test_messages_keep_their_order_whatever_happens(people, confirm):
     """In 10 fps. Of each track: new, updates, end, and nothing after; actions begin and end within."""

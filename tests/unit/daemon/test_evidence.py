@@ -212,6 +212,7 @@ def fighter(name: str, x: float, score: float = 0.0, height: float = 200, zones=
         ([fighter("a", 100), fighter("b", 150)], ""),  # nobody hits
         ([fighter("a", 100, 0.9), fighter("b", 200), fighter("c", 600)], "ab"),  # a bystander
         ([fighter("a", 100, 0.9), fighter("b", 250, 0.8), fighter("c", 400)], "abc"),
+        ([fighter("a", 100, 0.9), fighter("b", 200), fighter("c", 550), fighter("d", 600)], "ab"),
         # two fights at once are one situation
         ([fighter("a", 50, 0.9), fighter("b", 120), fighter("c", 500, 0.6), fighter("d", 560)], "abcd"),
         # small people far from the camera are judged by their own size
