@@ -31,14 +31,20 @@ def pose_model() -> Path:
 
 
 @pytest.fixture(scope="session")
-def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight seconds of OpenCV's vtest.avi as H.264 (768x576, 10 fps, 5 to 7 people); skips without it."""
+def footage() -> Path:
+    """OpenCV's vtest.avi (768x576, 10 fps, 79 s, about five people at a time), fetched on first use."""
     from daemon.demo import DemoError
     from daemon.demo.sample import fetch_sample
-    from daemon.demo.servers import transcode
 
     try:
-        clip = fetch_sample(print)
+        return fetch_sample(print)
     except DemoError as error:
         pytest.skip(f"real footage not available: {error}")
-    return transcode(clip, tmp_path_factory.mktemp("footage") / "street.mp4", seconds=8.0)
+
+
+@pytest.fixture(scope="session")
+def street(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight seconds of the footage as H.264."""
+    from daemon.demo.servers import transcode
+
+    return transcode(footage, tmp_path_factory.mktemp("footage") / "street.mp4", seconds=8.0)

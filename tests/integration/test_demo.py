@@ -15,18 +15,6 @@ import av
 import pytest
 from servers import wait_for
 
-from daemon.demo import DemoError
-from daemon.demo.sample import fetch_sample
-
-
-@pytest.fixture(scope="module")
-def sample(pose_model: Path) -> Path:
-    assert pose_model.is_file()
-    try:
-        return fetch_sample(print)
-    except DemoError as error:
-        pytest.skip(f"real footage not available: {error}")
-
 
 def demo(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "daemon.cli", "demo", *map(str, arguments)]
@@ -43,11 +31,14 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_the_demo_ends_by_itself_with_a_summary_and_a_video(sample: Path, tmp_path: Path) -> None:
+def test_the_demo_ends_by_itself_with_a_summary_and_a_video(
+    footage: Path, pose_model: Path, tmp_path: Path
+) -> None:
+    assert pose_model.is_file()
     out = tmp_path / "new" / "demo.mp4"
     started = time.monotonic()
     done = subprocess.run(
-        demo("--source", sample, "--seconds", 16, "--out", out), capture_output=True, text=True, timeout=180
+        demo("--source", footage, "--seconds", 16, "--out", out), capture_output=True, text=True, timeout=180
     )
     seconds = time.monotonic() - started
     text = done.stdout
@@ -72,8 +63,11 @@ def test_the_demo_ends_by_itself_with_a_summary_and_a_video(sample: Path, tmp_pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_leaves_no_process(number: signal.Signals, sample: Path, tmp_path: Path) -> None:
-    command = demo("--source", sample, "--out", tmp_path / "demo.mp4")
+def test_an_interrupted_demo_leaves_no_process(
+    number: signal.Signals, footage: Path, pose_model: Path, tmp_path: Path
+) -> None:
+    assert pose_model.is_file()
+    command = demo("--source", footage, "--out", tmp_path / "demo.mp4")
     lines: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -20,8 +20,6 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from servers import Broker, Gate, RtspServer, free_port, wait_for
 
-from daemon.demo import DemoError
-from daemon.demo.sample import fetch_sample
 from daemon.demo.servers import transcode
 
 CONFIG = """\
@@ -133,15 +131,11 @@ class Daemon:
 
 
 @pytest.fixture(scope="module")
-def videos(tmp_path_factory: pytest.TempPathFactory, pose_model: Path) -> Path:
+def videos(tmp_path_factory: pytest.TempPathFactory, footage: Path, pose_model: Path) -> Path:
     """A folder with a minute of real footage for the RTSP server, which does not repeat it."""
     assert pose_model.is_file()
-    try:
-        clip = fetch_sample(print)
-    except DemoError as error:
-        pytest.skip(f"real footage not available: {error}")
     folder = tmp_path_factory.mktemp("videos")
-    transcode(clip, folder / "street.mp4", seconds=70.0)
+    transcode(footage, folder / "street.mp4", seconds=70.0)
     return folder
 
 
