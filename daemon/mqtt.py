@@ -193,7 +193,12 @@ class Publisher:
             self._complain("connection lost")
 
     def _send(self, client: mqtt.Client, message: Message) -> None:
-        info = client.publish(message.topic, message.encode(), message.qos, message.retain)
+        try:
+            payload = message.encode()
+        except ValueError as error:  # a number that is not finite: a bug elsewhere, which must not end us
+            _log.error("message_dropped topic=%s error=%s", message.topic, error)
+            return
+        info = client.publish(message.topic, payload, message.qos, message.retain)
         if message.qos:
             self._inflight[info.mid] = message
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:

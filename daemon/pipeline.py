@@ -144,7 +144,7 @@ class CameraPipeline:
         height, width = frame.image.shape[:2]
         people = []
         for track in tracks:
-            action, score = self._actions.current(track.id)
+            action, score = self._actions.current(track.id, frame.monotonic)
             people.append(
                 Person(
                     track=track,

@@ -66,7 +66,7 @@ class RuleBase(ConfigModel):
 
 
 class FallRule(RuleBase):
-    """A person falls: the classifier sees it, or its rising score ends in lying within two seconds."""
+    """A person who was up falls: the classifier sees it, and the body comes down."""
 
     type: Literal["fall"] = Field(title="Type", description="A person falls.")
     severity: Severity = Field(default="critical", title="Severity", description="Part of the alert.")
