@@ -74,9 +74,10 @@ class _Process:
     def start(self) -> None:
         """Starts the server and waits until it answers."""
         assert self._process is None, "is running"
+        command = self.command()  # once: it may write the configuration that the server reads
         with self._log.open("ab") as output:
-            self._process = subprocess.Popen(self.command(), stdout=output, stderr=subprocess.STDOUT)
-        wait_for(self._answers, what=f"{self.command()[0]} on port {self.port}")
+            self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        wait_for(self._answers, what=f"{command[0]} on port {self.port}")
 
     def _answers(self) -> bool:
         assert self._process is not None

@@ -42,13 +42,15 @@ def gmdcsa24(landmarks: Path, data: Path) -> Iterator[Recording]:
         landmarks: folder with SUBJECT/KIND/CLIP-TRACK/UNLABELLED.txt, from `posewatch replay`.
         data: folder of the data set, with SUBJECT/Fall.csv and SUBJECT/ADL.csv.
     """
+    people: dict[tuple[str, str, str], Recording] = {}
     for folder in sorted(landmarks.glob("*/*/*-*")):
-        kind, subject = folder.parent.name, folder.parent.parent.name
-        clip = folder.name.rpartition("-")[0]
-        spans = dict(_spans(data / subject / f"{kind}.csv"))
+        key = (folder.parent.parent.name, folder.parent.name, folder.name.rpartition("-")[0])
         take = _person(folder)
-        if take is None:
-            continue
+        # One person a clip: whatever else was followed, such as a chair with a coat, was seen for less time.
+        if take is not None and (key not in people or len(take.frames) > len(people[key].frames)):
+            people[key] = take
+    for (subject, kind, clip), take in people.items():
+        spans = dict(_spans(data / subject / f"{kind}.csv"))
         for number, (label, start, end) in enumerate(spans.get(clip, ())):
             part = _part(take, label, start, end)
             if part is not None:
