@@ -238,6 +238,8 @@ class _Sampler:
         first = np.array([self._takes[number].ends[0] for number in choice.tolist()])
         ends = np.maximum(self._ends[rows] + jitter, first)
         speeds = np.exp(self._random.uniform(-0.18, 0.18, count))
+        # Cameras of 5 to 30 frames a second, for takes of 30.
+        strides = self._random.choice([1, 2, 3, 6], count, p=[0.4, 0.25, 0.2, 0.15])
         return cut(
             self._takes,
             choice,
@@ -245,6 +247,7 @@ class _Sampler:
             rate=self._settings.sample_rate,
             samples=self._settings.samples,
             speeds=speeds,
+            strides=strides,
         )
 
 

@@ -79,6 +79,7 @@ def cut(
     rate: float,
     samples: int,
     speeds: npt.NDArray[np.float64] | None = None,
+    strides: npt.NDArray[np.int64] | None = None,
 ) -> LabelledWindows:
     """Resamples windows.
 
@@ -89,14 +90,19 @@ def cut(
         rate: samples per second.
         samples: samples T of a window.
         speeds: (N,) above 1 plays the take faster; None leaves it as recorded.
+        strides: (N,) takes every so manieth pose only, as of a slower camera; None takes all.
     """
     landmarks = np.empty((len(choice), samples, 33, 4), np.float32)
     valid = np.empty((len(choice), samples), np.bool_)
     for row, (number, end) in enumerate(zip(choice.tolist(), ends.tolist(), strict=True)):
         take = takes[number]
         speed = 1.0 if speeds is None else float(speeds[row])
+        times, pixels = take.times, take.pixels
+        if strides is not None and strides[row] > 1:
+            last, step = int(np.searchsorted(times, end + 1e-6)) - 1, int(strides[row])
+            times, pixels = times[last % step :: step], pixels[last % step :: step]
         landmarks[row], valid[row] = resample(
-            take.times, take.pixels, end, rate=rate / speed, samples=samples, max_gap=0.5 * max(1.0, speed)
+            times, pixels, end, rate=rate / speed, samples=samples, max_gap=0.5 * max(1.0, speed)
         )
     labels = np.array([takes[number].label for number in choice.tolist()], np.int64)
     return LabelledWindows(landmarks, valid, labels, choice)
