@@ -71,6 +71,7 @@ def write_card(
         f"{test.f1[number]:.3f} | {report.thresholds[label]:.2f} |"
         for number, label in enumerate(report.labels)
     )
+    final = " The network in the file was then trained once more, on all groups." if settings.final else ""
     groups = ", ".join(report.test_groups[:12]) + (", ..." if len(report.test_groups) > 12 else "")
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     path.write_text(
@@ -92,7 +93,7 @@ seconds and thresholds are in the metadata of the file.
 ## Scores
 
 Windows of people, places and sources that were in neither training nor calibration
-({len(report.test_groups)} groups: {groups}).
+({len(report.test_groups)} groups: {groups}).{final}
 Macro F1 {test.macro_f1:.3f}, accuracy {test.accuracy:.3f}, calibration error {test.calibration_error:.3f}.
 
 | label | takes | windows | test windows | precision | recall | F1 | threshold |

@@ -52,6 +52,7 @@ class TrainingSettings:
         learning_rate: peak of the one-cycle schedule.
         seed: of everything random.
         threads: CPU threads of PyTorch.
+        final: trains once more on all groups after the scores are known, and writes that network.
     """
 
     sample_rate: float = 15.0
@@ -64,6 +65,7 @@ class TrainingSettings:
     learning_rate: float = 3e-3
     seed: int = 1
     threads: int = 2
+    final: bool = False
 
     @property
     def samples(self) -> int:
@@ -133,6 +135,11 @@ def train(
     thresholds = best_thresholds(calibrated, validation.labels, labels)
     test_scores = score(softmax(_logits(network, test, settings) / temperature), test.labels, labels)
     groups = tuple(sorted({takes[number].group for number in split.test}))
+    if settings.final:
+        progress("once more, on all groups")
+        everything = range(len(takes))
+        network = _new_network(takes, everything, len(labels), settings, random)
+        _fit(network, takes, everything, validation, labels, settings, random, progress)
 
     export_onnx(
         network,

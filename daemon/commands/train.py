@@ -49,6 +49,11 @@ def add_train(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--epochs", type=positive_integer, default=30, help="passes (default 30)")
     parser.add_argument("--seed", type=int, default=1, help="of everything random (default 1)")
+    parser.add_argument(
+        "--final",
+        action="store_true",
+        help="train once more on all recordings after the scores are known, and write that model",
+    )
     parser.add_argument("--note", type=Path, metavar="FILE", help="text about the data, for the model card")
     parser.add_argument("--licence", help="of the weights, for the model card")
     parser.set_defaults(run=run)
@@ -88,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
             options.folder,
             options.out,
             rate=options.rate,
-            settings=TrainingSettings(epochs=options.epochs, seed=options.seed),
+            settings=TrainingSettings(epochs=options.epochs, seed=options.seed, final=options.final),
             progress=progress,
             **card,
         )

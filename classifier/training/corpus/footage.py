@@ -3,8 +3,7 @@
 GMDCSA24 tells the second at which each activity begins and ends. The Surveillance Camera Fight Dataset tells
 of each clip only whether people fight in it. Of a clip without a fight follows what nobody does there (fall,
 lie, punch or kick): an earlier model that may not say these names the rest, and where it is sure the take
-gets that name. So the new model learns what a crowd that hides itself looks like when nothing happens. Of a
-clip with a fight the person who most looks like punching counts as punching.
+gets that name. So the new model learns what a crowd that hides itself looks like when nothing happens.
 """
 
 from __future__ import annotations
@@ -31,7 +30,6 @@ _FALL_SECONDS = 1.6  # from the beginning of a fall to lying still
 _SETTLED = 1.0  # seconds more after which it is lying
 _NEVER = ("falling", "lying", "punching_kicking")  # in clips without a fight
 _SURE = 0.55  # mean share of the named class among those that are allowed
-_PUNCH = 0.35  # score of the surest window in a clip with a fight
 _SHORTEST = 0.8  # seconds
 
 
@@ -59,7 +57,7 @@ def gmdcsa24(landmarks: Path, data: Path) -> Iterator[Recording]:
 
 
 def fight_clips(landmarks: Path, data: Path, model: ActionModel) -> Iterator[Recording]:
-    """Takes of the clips of the Surveillance Camera Fight Dataset.
+    """Takes of the clips without a fight of the Surveillance Camera Fight Dataset.
 
     Args:
         landmarks: folder with CLIP-TRACK/UNLABELLED.txt, from `posewatch replay`.
@@ -69,12 +67,13 @@ def fight_clips(landmarks: Path, data: Path, model: ActionModel) -> Iterator[Rec
     with (data / "labels.csv").open(encoding="utf-8") as stream:
         rows = {Path(row["clip"]).stem: row for row in csv.DictReader(stream)}
     for clip, row in sorted(rows.items()):
+        if row["label"] == "fight":
+            continue  # nobody says who fights, and when: guesses made the model see punches everywhere
         people = [
             take for folder in sorted(landmarks.glob(f"{clip}-*")) if (take := _person(folder)) is not None
         ]
-        group = f"fights/{row['source']}"
-        found = _punching(people, model) if row["label"] == "fight" else _harmless(people, model)
-        for number, part in enumerate(found):
+        for number, part in enumerate(_harmless(people, model)):
+            group = f"fights/{row['source']}"
             yield replace(part, source="surv_fight", track=f"{clip}-{number}", group=group)
 
 
@@ -143,19 +142,6 @@ def _harmless(people: Sequence[Recording], model: ActionModel) -> Iterator[Recor
             answer = int(answers[first])
             if shares[first:last, answer].mean() >= _SURE:
                 yield _between(take, model.labels[answer], float(ends[first]), float(ends[last - 1]))
-
-
-def _punching(people: Sequence[Recording], model: ActionModel) -> Iterator[Recording]:
-    place = model.labels.index("punching_kicking")
-    best, chosen = _PUNCH, None
-    for take in people:
-        ends, scores = _scores(take, model)
-        if len(ends) and scores[:, place].max() >= best:
-            sure = scores[:, place] >= 0.7 * scores[:, place].max()
-            best = float(scores[:, place].max())
-            chosen = (take, float(ends[sure].min()), float(ends[sure].max()))
-    if chosen is not None:
-        yield _between(chosen[0], "punching_kicking", chosen[1], chosen[2])
 
 
 def _between(take: Recording, label: str, first: float, last: float) -> Recording:
