@@ -47,9 +47,10 @@ def run(job: tuple[Path, str, dict[str, Any], str | None]) -> Clip:
     path, kind, truth, model = job
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = "1"
-    settings: dict[str, Any] = {"cameras": {"clip": {"url": str(path)}}, "mqtt": {"enabled": False}}
+    camera: dict[str, Any] = {"url": str(path)}
     if model:
-        settings["actions"] = {"model": model}
+        camera["actions"] = {"model": model}
+    settings = {"cameras": {"clip": camera}, "mqtt": {"enabled": False}}
     config = Config.model_validate(settings)
     summary = replay([path], config, ReplayOutputs())
     return Clip("/".join(path.parts[-2:]), kind, _seconds(path), list(summary.alerts), truth)

@@ -31,9 +31,10 @@ MEASURES = ["mota", "idf1", "num_switches", "num_fragmentations", "recall", "pre
 
 def tracks_of(clip: Path, model: Path | None) -> np.ndarray:
     """Rows of frame, id, left, top, width, height, score."""
-    settings: dict[str, Any] = {"cameras": {"mot": {"url": str(clip)}}, "mqtt": {"enabled": False}}
+    camera: dict[str, Any] = {"url": str(clip)}
     if model is not None:
-        settings["detect"] = {"model": str(model)}
+        camera["detect"] = {"model": str(model)}
+    settings = {"cameras": {"mot": camera}, "mqtt": {"enabled": False}}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "tracks.txt"
         replay([clip], Config.model_validate(settings), ReplayOutputs(tracks=out))
