@@ -24,7 +24,7 @@ __all__ = ["Key", "Observation", "Watcher", "watcher_for"]
 
 _FRESH = 1.0  # seconds for which a classification counts
 _FALL_TO_LYING = 2.0  # seconds from a rise of the falling score to lying
-_RISE = 0.5  # share of min_score that is such a rise
+_RISE = 0.625  # share of min_score that is such a rise
 _DOWN = ("falling", "lying", UNKNOWN)  # does not show that a fallen person is up
 _DOWN_FOR = 0.6  # seconds for which having been down counts as being down
 _COMING_DOWN = 3.0  # seconds from standing, and from moving, to a fall

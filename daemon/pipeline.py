@@ -9,7 +9,7 @@ time. The networks come with each call, so that workers can share nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from classifier.model import ActionScores
 from classifier.window import PoseWindows
@@ -20,6 +20,7 @@ from daemon.config import CameraConfig
 from daemon.engines import Engines
 from daemon.events import EventReporter
 from daemon.messages import Message
+from daemon.posture import Posture, Postures
 from daemon.scene import Person, Scene
 from daemon.timing import StageClock
 from daemon.topics import Topics
@@ -29,6 +30,8 @@ from tracker.following import PoseFollower
 from tracker.pose import Pose
 
 __all__ = ["CameraPipeline", "FrameResult"]
+
+_DOWN_FOR = 0.6  # seconds for which having been down counts as being down
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class CameraPipeline:
         self._actions = ActionHysteresis(settings.actions)
         self._zones = ZoneMap(settings.zones)
         self._events = EventReporter(name, topics, zones=tuple(settings.zones))
+        self._postures = Postures()
+        self._seen_postures: dict[str, Posture] = {}
         self._alerts = AlertEngine(name, settings.rules, topics)
         self._last_prediction: float | None = None
         self._scores: dict[str, ActionScores] = {}
@@ -92,6 +97,7 @@ class CameraPipeline:
             self._update_actions(frame, tracks, poses, engines)
         with clock.stage("report"):
             scene = self._scene(frame, tracks, poses)
+            self._seen_postures = self._postures.update(scene)
             messages = self._events.update(scene)
             if self.alerts_enabled:
                 messages += self._alerts.evaluate(scene)
@@ -138,7 +144,16 @@ class CameraPipeline:
         windows = [window for window in candidates if window is not None]
         for scores in model.predict(windows) if windows else ():
             self._scores[scores.track] = scores
-            self._actions.update(scores)
+            self._actions.update(self._plausible(scores))
+
+    def _plausible(self, scores: ActionScores) -> ActionScores:
+        """The scores without falling where the body has not been down: jumps of a pose look like falls."""
+        posture = self._seen_postures.get(scores.track)
+        if posture is None or scores.monotonic - posture.down <= _DOWN_FOR or "falling" not in scores.labels:
+            return scores
+        probabilities = scores.probabilities.copy()
+        probabilities[scores.labels.index("falling")] = 0.0
+        return replace(scores, probabilities=probabilities)
 
     def _scene(self, frame: Frame, tracks: Sequence[Track], poses: dict[str, Pose]) -> Scene:
         height, width = frame.image.shape[:2]

@@ -69,6 +69,13 @@ class FallRule(RuleBase):
     """A person who was up falls: the classifier sees it, and the body comes down."""
 
     type: Literal["fall"] = Field(title="Type", description="A person falls.")
+    min_score: float = Field(
+        default=0.4,
+        title="Score",
+        description="Evidence below this score does not count; the body must come down as well.",
+        ge=0.0,
+        le=1.0,
+    )
     severity: Severity = Field(default="critical", title="Severity", description="Part of the alert.")
 
 
