@@ -27,6 +27,8 @@ _LEANING = (math.pi / 4, -math.pi / 4)
 _WIDE = 0.9  # width over height from which a box may hold somebody who lies
 _INSIDE = 0.5  # share of the likely landmarks that must lie in the box (grown by a tenth)
 _SAME_SIZE = 0.35  # extent of the landmarks over that of the box, at least
+_LEAST_FIT = 0.15  # IoU of the landmarks' extent with the box, from which a pose is of the person in it
+_BETTER_FIT = 0.2  # IoU by which a pose may fit a neighbour's box better than its own
 _HOPE = 0.05  # score from which a square is worth a second look
 
 
@@ -66,12 +68,12 @@ class PoseFollower:
         following = [(track, roi) for track in tracks if (roi := self._expected(track)) is not None]
         read = estimator.estimate(image, [roi for _, roi in following]) if following else []
         for (track, _), pose in zip(following, read, strict=True):
-            if pose.score >= estimator.min_score and _fit(pose, _box(track)) > 0.0:
+            if pose.score >= estimator.min_score and _belongs(pose, track, tracks):
                 found[track.id] = pose
-        # 2. Who is new or was lost: from the box.
+        # 2. Who is new, was lost, or whose pose has gone over to a neighbour: from the box.
         wanted = [track for track in tracks if track.id not in found and self._may_search(track)]
         if wanted:
-            found |= self._search(image, wanted, estimator)
+            found |= self._search(image, wanted, tracks, estimator)
         # 3. What the next frame needs.
         for track in tracks:
             self._remember(track, found.get(track.id))
@@ -96,7 +98,11 @@ class PoseFollower:
         return memory is None or track.last_monotonic - memory.failed >= memory.wait - 1e-6
 
     def _search(
-        self, image: npt.NDArray[np.uint8], tracks: Sequence[Track], estimator: PoseEstimator
+        self,
+        image: npt.NDArray[np.uint8],
+        tracks: Sequence[Track],
+        everybody: Sequence[Track],
+        estimator: PoseEstimator,
     ) -> dict[str, Pose]:
         """Reads people from their boxes: every likely turn, then again where the best ones have the body."""
         first = self._read(
@@ -110,7 +116,7 @@ class PoseFollower:
         found = {}
         for track in tracks:
             pose = max(first[track.id] + second[track.id], key=lambda pose: _merit(pose, track))
-            if pose.score >= estimator.min_score and _fit(pose, _box(track)) > 0.0:
+            if pose.score >= estimator.min_score and _belongs(pose, track, everybody):
                 found[track.id] = pose
         return found
 
@@ -164,6 +170,13 @@ def _place(box: npt.NDArray[np.float32]) -> tuple[float, float, float]:
 def _merit(pose: Pose, track: Track) -> float:
     """Tells the better of two poses of one person: the surer one, of those that fill the box alike."""
     return pose.score * (0.2 + _fit(pose, _box(track)))
+
+
+def _belongs(pose: Pose, track: Track, everybody: Sequence[Track]) -> bool:
+    """Whether the pose is of this person: it fills the box, and no neighbour's much better."""
+    own = _fit(pose, _box(track))
+    others = (_fit(pose, _box(other)) for other in everybody if other.id != track.id)
+    return own >= _LEAST_FIT and max(others, default=0.0) < own + _BETTER_FIT
 
 
 def _fit(pose: Pose, box: npt.NDArray[np.float32]) -> float:

@@ -197,7 +197,8 @@ def test_landmarks_are_recordings_of_the_same_tracks(first: Run) -> None:
         assert len(known) >= len(recording.frames) - 3
         hips = recording.pixels[known][:, 23:25, :2].mean(axis=1)
         boxes = np.stack([rows[frame] for frame in recording.frames[known].tolist()])
-        inside = (hips >= boxes[:, :2]) & (hips <= boxes[:, :2] + boxes[:, 2:])
+        margin = 0.1 * boxes[:, 3:]  # of the height: boxes are filtered, hidden hips are guessed
+        inside = (hips >= boxes[:, :2] - margin) & (hips <= boxes[:, :2] + boxes[:, 2:] + margin)
         assert inside.all(axis=1).mean() > 0.9, recording.track
 
 
