@@ -29,6 +29,7 @@ _VIEWS = {  # cameras a scene, so that each class gets about as many windows
     "punching_kicking": 4,
     "other": 1,
 }
+_SPEEDS = {"walking": (0.9, 1.5), "running": (1.0, 1.5)}  # of the sources: their actors are slow
 _SYNTHETIC = 260  # made-up scenes of each kind: falls, idle standing, seated people
 _LEAD = 45  # frames before the part that counts
 
@@ -160,13 +161,15 @@ def _fall_scenes(motion: Motion, number: int, random: np.random.Generator) -> It
 
 
 def _view(scene: Scene, random: np.random.Generator) -> Recording | None:
-    body = scene.body * random.uniform(0.9, 1.1)
+    speed = random.uniform(*_SPEEDS.get(scene.label, (1.0, 1.0)))
+    body = _faster(scene.body, speed) * random.uniform(0.9, 1.1)
+    labelled_from = round(scene.labelled_from / speed)
     if len(body) < 20:
         return None
     for _ in range(4):
         camera = random_camera(body, random)
         landmarks, seen = see(body, camera, random)
-        if seen[scene.labelled_from :].mean() > 0.75 and seen.sum() > 20:
+        if seen[labelled_from:].mean() > 0.75 and seen.sum() > 20:
             frames = np.flatnonzero(seen)
             return Recording(
                 label=scene.label,
@@ -178,9 +181,19 @@ def _view(scene: Scene, random: np.random.Generator) -> Recording | None:
                 source=scene.group.split("/")[0],
                 track=scene.name,
                 group=scene.group,
-                labelled_from=scene.labelled_from,
+                labelled_from=labelled_from,
             )
     return None
+
+
+def _faster(body: Body, speed: float) -> Body:
+    """The motion played `speed` times as fast, at the same rate."""
+    if speed == 1.0:
+        return body
+    places = np.arange(0, len(body) - 1, speed)
+    before = places.astype(np.int64)
+    share = (places - before)[:, None, None]
+    return np.asarray(body[before] * (1 - share) + body[before + 1] * share)
 
 
 def _stands(pose: Body) -> bool:
