@@ -13,7 +13,7 @@ from daemon.scene import Person, Scene
 from tracker.landmarks import Landmark
 from tracker.pose import Pose
 
-__all__ = ["Posture", "Postures", "is_down", "torso_tilt"]
+__all__ = ["Posture", "Postures", "is_low", "leans", "torso_tilt"]
 
 _SHOULDERS = [Landmark.LEFT_SHOULDER, Landmark.RIGHT_SHOULDER]
 _HIPS = [Landmark.LEFT_HIP, Landmark.RIGHT_HIP]
@@ -21,6 +21,8 @@ _VISIBLE = 0.5
 _TILTED = math.radians(50.0)
 _WIDE = 1.0  # width over height of the box
 _SHRUNK = 0.7  # height of the box over what it was
+_NARROW = 0.5  # width over height below which a box is of somebody upright, whatever a jumping pose says
+_LEANS_FOR = 0.09  # seconds from which leaning over is being down: poses jump for a frame
 _TALL_MEMORY = 8.0  # seconds in which the height that a person had falls to 1/e
 _MEMORY = 4.0  # seconds for which somebody who is not seen is remembered
 _NEVER = float("-inf")
@@ -34,18 +36,30 @@ def torso_tilt(pose: Pose) -> float | None:
     return math.atan2(abs(x), -y) if x or y else None
 
 
-def is_down(person: Person, tall: float) -> bool:
-    """True for a torso that leans far over, a box that is wider than tall, or one far lower than it was.
+def is_low(person: Person, tall: float) -> bool:
+    """True for a box that is wider than tall, or far lower than it was.
+
+    One that has shrunk because something hides the legs is not low: then the hips are hidden, too.
 
     Args:
         person: somebody in a scene.
         tall: height in px that the person's box had of late.
     """
-    width, height = np.maximum(person.track.box[2:] - person.track.box[:2], 1.0).tolist()
-    if width >= _WIDE * height or height <= _SHRUNK * tall:
-        return True
+    width, height = _size(person)
+    hidden = person.pose is not None and torso_tilt(person.pose) is None
+    return width >= _WIDE * height or (height <= _SHRUNK * tall and not hidden)
+
+
+def leans(person: Person) -> bool:
+    """True for a torso that leans far over. In a narrow box nobody does: there a pose has jumped."""
     tilt = None if person.pose is None else torso_tilt(person.pose)
-    return tilt is not None and tilt >= _TILTED
+    width, height = _size(person)
+    return tilt is not None and tilt >= _TILTED and width >= _NARROW * height
+
+
+def _size(person: Person) -> tuple[float, float]:
+    width, height = np.maximum(person.track.box[2:] - person.track.box[:2], 1.0).tolist()
+    return width, height
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +72,7 @@ class Posture:
         seen: when that was.
         stood: when the body was last not down.
         down: when it was last down.
+        leaning: since when it has leaned over without a break; None while it does not.
         moved: when the person last moved from the place.
         tall: height in px that the box had of late.
     """
@@ -68,6 +83,7 @@ class Posture:
     stood: float = _NEVER
     down: float = _NEVER
     moved: float = _NEVER
+    leaning: float | None = None
     tall: float = 0.0
 
 
@@ -100,6 +116,9 @@ def _followed(posture: Posture, person: Person, now: float) -> Posture:
     posture = replace(posture, box=box, seen=now, tall=max(tall, float(box[3] - box[1])))
     if not person.track.stationary:
         posture = replace(posture, moved=now)
-    if is_down(person, posture.tall):
-        return replace(posture, down=now)
-    return replace(posture, stood=now)
+    if is_low(person, posture.tall):
+        return replace(posture, down=now, leaning=None)
+    if not leans(person):
+        return replace(posture, stood=now, leaning=None)
+    leaning = now if posture.leaning is None else posture.leaning
+    return replace(posture, leaning=leaning, down=now if now - leaning >= _LEANS_FOR else posture.down)

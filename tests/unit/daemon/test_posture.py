@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stories import DOWN, LOST, TIPPING, UPRIGHT, a_person, a_scene
 
 from daemon.places import overlap, same_place, takes_over
-from daemon.posture import Postures, is_down, torso_tilt
+from daemon.posture import Postures, is_low, leans, torso_tilt
 from tracker.landmarks import Landmark
 from tracker.pose import Pose
 
@@ -45,14 +45,37 @@ def test_a_hidden_torso_has_no_tilt():
         (DOWN, 180, None, True),  # wider than tall
         (TIPPING, 180, None, True),  # much lower than before
         (TIPPING, 130, None, False),  # as low as ever: a child, or somebody who sits
-        (UPRIGHT, 180, torso(20), False),
-        (UPRIGHT, 180, torso(70), True),  # towards the camera the box stays tall
-        (UPRIGHT, 180, torso(70, visibility=0.3), False),
+        (TIPPING, 180, torso(20), True),
+        (TIPPING, 180, torso(20, visibility=0.3), False),  # something hides the legs and the hips
         ((10, 10, 10, 10), 0, None, True),  # no box at all does not divide by zero
     ],
 )
-def test_who_is_down(box, tall, pose, down):
-    assert is_down(a_person(box=box, pose=pose), tall) == down
+def test_who_is_low(box, tall, pose, down):
+    assert is_low(a_person(box=box, pose=pose), tall) == down
+
+
+@pytest.mark.parametrize(
+    ("box", "pose", "over"),
+    [
+        (TIPPING, None, False),
+        (TIPPING, torso(20), False),
+        (TIPPING, torso(70), True),
+        (TIPPING, torso(-110), True),  # head below the hips
+        (TIPPING, torso(70, visibility=0.3), False),
+        (UPRIGHT, torso(70), False),  # a narrow box: the pose has jumped
+    ],
+)
+def test_who_leans_over(box, pose, over):
+    assert leans(a_person(box=box, pose=pose)) == over
+
+
+@pytest.mark.parametrize(("frames", "down"), [(1, False), (2, True), (5, True)])
+def test_leaning_over_for_one_frame_is_a_jump_of_the_pose(frames, down):
+    postures = Postures()
+    for n in range(3 + frames):
+        pose = torso(70 if n >= 3 else 10)
+        found = postures.update(a_scene(n / 10, a_person("a", at=n / 10, box=TIPPING, pose=pose)))["a"]
+    assert (found.down == (2 + frames) / 10) == down
 
 
 def test_what_is_known_of_a_person():

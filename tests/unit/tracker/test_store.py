@@ -17,8 +17,8 @@ from pathlib import Path
 import onnxruntime as ort
 import pytest
 
-from tracker.model_files import CONVERTER_VERSION
 from tracker.detector import bundled_model
+from tracker.model_files import CONVERTER_VERSION
 from tracker.model_sources import POSE_MODELS
 from tracker.runtime import ModelError
 from tracker.store import ModelStore, StoreError, cache_folder
