@@ -25,10 +25,10 @@ from tracker.store import ModelStore
 
 __all__ = ["run_demo"]
 
-_LIVE_SHARE = 0.65  # of the demo's time; the rest is for preparing and drawing
+_LIVE_SHARE = 0.6  # of the demo's time; the rest is for preparing and drawing
 _START_SECONDS = 3.0  # that a replay needs before its first frame
 _DRAW_SECONDS = 0.015  # a frame for drawing and encoding it
-_LEAST_DRAWN, _MOST_DRAWN = 4.0, 20.0  # seconds of footage
+_LEAST_DRAWN, _MOST_DRAWN = 6.0, 20.0  # seconds of footage
 
 _CONFIG = """\
 mqtt: {{host: 127.0.0.1, port: {port}, client_id: posewatch-demo}}
