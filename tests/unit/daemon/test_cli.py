@@ -132,11 +132,11 @@ def test_statuses(error, status):
 
 def test_training_without_torch_says_what_to_install(tmp_path):
     done = python(
-        "import sys; sys.modules['torch'] = None; from daemon.cli import main; "
+        "import sys; sys.modules['torch'] = sys.modules['matplotlib'] = None; from daemon.cli import main; "
         f"sys.exit(main(['train', {str(tmp_path)!r}]))"
     )
     assert done.returncode == 2
-    assert done.stderr == "posewatch: training needs torch: pip install 'posewatch[train]'\n"
+    assert done.stderr == "posewatch: training needs torch and matplotlib: pip install 'posewatch[train]'\n"
 
 
 def test_the_daemon_loads_no_training_framework():
