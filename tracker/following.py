@@ -25,6 +25,7 @@ _RETRY = (0.1, 1.0)  # seconds between two searches in vain: at first, and in th
 _LYING = (math.pi / 2, -math.pi / 2)
 _LEANING = (math.pi / 4, -math.pi / 4)
 _WIDE = 0.9  # width over height from which a box may hold somebody who lies
+_NARROW = 0.5  # width over height below which nobody leans
 _INSIDE = 0.5  # share of the likely landmarks that must lie in the box (grown by a tenth)
 _SAME_SIZE = 0.35  # extent of the landmarks over that of the box, at least
 _LEAST_FIT = 0.15  # IoU of the landmarks' extent with the box, from which a pose is of the person in it
@@ -140,7 +141,8 @@ class PoseFollower:
         angles = [0.0]
         if (box[2] - box[0]) >= _WIDE * (box[3] - box[1]):
             angles += _LYING
-        if memory is not None and track.last_monotonic - memory.monotonic <= _MEMORY:
+        just_lost = memory is not None and track.last_monotonic - memory.monotonic <= _MEMORY
+        if just_lost and (box[2] - box[0]) >= _NARROW * (box[3] - box[1]):
             angles += _LEANING
         return [Roi.around(box, angle) for angle in angles]
 
