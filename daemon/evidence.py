@@ -26,7 +26,6 @@ _FRESH = 1.0  # seconds for which a classification counts
 _FALL_TO_LYING = 2.0  # seconds from a rise of the falling score to lying
 _RISE = 0.625  # share of min_score that is such a rise
 _DOWN = ("falling", "lying", UNKNOWN)  # does not show that a fallen person is up
-_DOWN_FOR = 0.6  # seconds for which having been down counts as being down
 _COMING_DOWN = 3.0  # seconds from standing, and from moving, to a fall
 
 Key: TypeAlias = tuple[str, str]
@@ -198,7 +197,7 @@ def watcher_for(rule: Rule) -> Watcher:
 
 def _came_down(posture: Posture, now: float) -> bool:
     before = min(posture.stood, posture.moved)
-    return now - posture.down <= _DOWN_FOR and now - before <= _COMING_DOWN
+    return posture.is_down(now) and now - before <= _COMING_DOWN
 
 
 def _of(person: Person, score: float, action: str | None, *, counts: bool = True) -> Observation:

@@ -31,8 +31,6 @@ from tracker.pose import Pose
 
 __all__ = ["CameraPipeline", "FrameResult"]
 
-_DOWN_FOR = 0.6  # seconds for which having been down counts as being down
-
 
 @dataclass(frozen=True, slots=True)
 class FrameResult:
@@ -149,7 +147,7 @@ class CameraPipeline:
     def _plausible(self, scores: ActionScores) -> ActionScores:
         """The scores without falling where the body has not been down: jumps of a pose look like falls."""
         posture = self._seen_postures.get(scores.track)
-        if posture is None or scores.monotonic - posture.down <= _DOWN_FOR or "falling" not in scores.labels:
+        if posture is None or posture.is_down(scores.monotonic) or "falling" not in scores.labels:
             return scores
         probabilities = scores.probabilities.copy()
         probabilities[scores.labels.index("falling")] = 0.0

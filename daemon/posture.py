@@ -23,6 +23,7 @@ _WIDE = 1.0  # width over height of the box
 _SHRUNK = 0.7  # height of the box over what it was
 _NARROW = 0.5  # width over height below which a box is of somebody upright, whatever a jumping pose says
 _LEANS_FOR = 0.09  # seconds from which leaning over is being down: poses jump for a frame
+_DOWN_FOR = 0.6  # seconds for which having been down counts as being down
 _TALL_MEMORY = 8.0  # seconds in which the height that a person had falls to 1/e
 _MEMORY = 4.0  # seconds for which somebody who is not seen is remembered
 _NEVER = float("-inf")
@@ -85,6 +86,10 @@ class Posture:
     moved: float = _NEVER
     leaning: float | None = None
     tall: float = 0.0
+
+    def is_down(self, monotonic: float) -> bool:
+        """Whether the body is down at this time, or was a moment before."""
+        return monotonic - self.down <= _DOWN_FOR
 
 
 class Postures:

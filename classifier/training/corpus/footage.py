@@ -109,13 +109,7 @@ def _part(take: Recording, label: str, start: float, end: float) -> Recording | 
     begin = min(start + lead, end - 0.3)
     if (times[chosen] >= begin).sum() < 5:
         return None
-    return replace(
-        take,
-        label=label,
-        frames=take.frames[chosen],
-        landmarks=take.landmarks[chosen],
-        labelled_from=round(begin * take.rate),
-    )
+    return _labelled(take, chosen, label, begin)
 
 
 def _scores(take: Recording, model: ActionModel) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
@@ -146,11 +140,15 @@ def _harmless(people: Sequence[Recording], model: ActionModel) -> Iterator[Recor
 
 def _between(take: Recording, label: str, first: float, last: float) -> Recording:
     """The windows that end between two times are of this label."""
-    kept = take.times <= last + 1e-6
+    return _labelled(take, take.times <= last + 1e-6, label, first)
+
+
+def _labelled(take: Recording, kept: npt.NDArray[np.bool_], label: str, start: float) -> Recording:
+    """The kept frames (N,) of a take, whose label holds from `start` seconds on."""
     return replace(
         take,
         label=label,
         frames=take.frames[kept],
         landmarks=take.landmarks[kept],
-        labelled_from=round(first * take.rate),
+        labelled_from=round(start * take.rate),
     )
