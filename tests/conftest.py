@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for tests that load ONNX Runtime before tracker/__init__.py says so
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
