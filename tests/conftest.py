@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for tests that load ONNX Runtime before tracker/__init__.py says so
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for tests that load ONNX Runtime before `tracker`
 
 ROOT = Path(__file__).resolve().parents[1]
 
