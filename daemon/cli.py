@@ -57,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
         commands.add_replay,
         commands.add_models,
         commands.add_train,
+        commands.add_train_detector,
         commands.add_benchmark,
         commands.add_demo,
     ):

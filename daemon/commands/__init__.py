@@ -9,5 +9,15 @@ from daemon.commands.models import add_models
 from daemon.commands.replay import add_replay
 from daemon.commands.run import add_run
 from daemon.commands.train import add_train
+from daemon.commands.train_detector import add_train_detector
 
-__all__ = ["add_benchmark", "add_check", "add_demo", "add_models", "add_replay", "add_run", "add_train"]
+__all__ = [
+    "add_benchmark",
+    "add_check",
+    "add_demo",
+    "add_models",
+    "add_replay",
+    "add_run",
+    "add_train",
+    "add_train_detector",
+]

@@ -30,6 +30,7 @@ class Augmentation:
 
     Attributes:
         mosaic: Share of images composed of four.
+        nested: Share of a mosaic's parts that are mosaics themselves: street scenes with small people.
         turn: Share of images turned by up to `turn_degrees`, for people who lie; the others turn by up
             to `tilt_degrees`.
         turn_degrees: Largest turn, degrees.
@@ -41,7 +42,8 @@ class Augmentation:
     """
 
     mosaic: float = 0.25
-    turn: float = 0.25
+    nested: float = 0.2
+    turn: float = 0.35
     turn_degrees: float = 100.0
     tilt_degrees: float = 8.0
     scale: tuple[float, float] = (0.7, 1.7)
@@ -88,7 +90,7 @@ def augment(
     if random.random() >= settings.mosaic:
         placed = _place(sample, *size, settings, random)
     else:
-        placed = _mosaic(sample, others, *size, settings, random)
+        placed = _mosaic(sample, others, *size, settings, random, settings.nested)
     image = placed.clean.copy()
     for box in placed.boxes[random.random(len(placed.boxes)) < settings.hide]:
         _hide(image, box, random)
@@ -156,15 +158,19 @@ def _mosaic(
     height: int,
     settings: Augmentation,
     random: np.random.Generator,
+    nested: float,
 ) -> Augmented:
-    """Four images around a random point."""
+    """Four images around a random point, of which a share `nested` are themselves made of four."""
     x, y = (int(value) for value in random.uniform(0.35, 0.65, 2) * (width, height))
     areas = [(0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height)]
     chosen = [sample, *(others[index] for index in random.integers(0, len(others), 3))]
     canvas = np.empty((height, width, 3), dtype=np.uint8)
     boxes, unsure, upright = [], [], True
     for (left, top, right, bottom), item in zip(areas, chosen, strict=True):
-        part = _place(item, right - left, bottom - top, settings, random)
+        if random.random() < nested:
+            part = _mosaic(item, others, right - left, bottom - top, settings, random, 0.0)
+        else:
+            part = _place(item, right - left, bottom - top, settings, random)
         canvas[top:bottom, left:right] = part.clean
         offset = np.array([left, top, left, top], dtype=np.float32)
         boxes.append(part.boxes + offset)

@@ -1,25 +1,19 @@
-"""Fine-tunes the bundled person detector.
+"""Fine-tunes a YOLOX-nano person detector: `posewatch train-detector`.
 
-    python -m tracker.training.detector --data DIR --start yolox_nano.onnx --out person_yolox_nano.onnx
-
-DIR holds one folder a data set, each with `images` and YOLO `labels`; --extra names a second such folder of
-sets that only train, such as those of `tracker.training.pseudo`. The network starts from the weights of an
-exported YOLOX-nano, of whose classes the first (COCO: person) is kept, and which also is the teacher: on
-everyday scenes the network is held to what the start says there, so that it does not forget the street
-while it learns the floor. After each pass the moving average of the weights is measured on the held-out
-samples and written beside --out (`.last.onnx`); the best is kept, mixed with the start where that is better
-still, its score calibrated, and written to --out.
+The network starts from the weights of an exported YOLOX-nano, of whose classes the first (COCO: person) is
+kept, and which also is the teacher: on everyday scenes the network is held to what the start says there, so
+that it does not forget the street while it learns the floor. After each pass the moving average of the
+weights is measured on the held-out samples and written beside the model (`.last.onnx`); the best is kept,
+mixed with the start where that is better still, and its score calibrated.
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
 import dataclasses
 import json
 import logging
 import math
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,16 +24,17 @@ import torch
 from torch import Tensor
 
 from tracker.heads import anchor_cells
-from tracker.runtime import ModelError
 from tracker.training.batches import SHAPES, Batch, Pass
+from tracker.training.curves import write_curves
 from tracker.training.loss import detection_loss, distillation_loss
 from tracker.training.metrics import DetectionMetrics
 from tracker.training.mixture import calibrate, mix
 from tracker.training.network import STRIDES, YoloxNano, load_weights, write_onnx
+from tracker.training.relative_steps import RelativeSteps
 from tracker.training.samples import Sample, read_samples, split
 from tracker.training.validation import measure, merit, report
 
-__all__ = ["Settings", "train"]
+__all__ = ["Settings", "fine_tune", "train"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,16 +50,18 @@ class Settings:
         epochs: Passes over the training samples.
         minutes: Wall time after which the schedule has run out, whatever the epoch; 0 means no limit.
         batch: Images a step.
-        rate: Peak learning rate of AdamW, relative to the size of what it moves (see `_Scale`).
+        rate: Peak learning rate of AdamW, relative to the size of what it moves (see `RelativeSteps`).
         decay: Weight decay.
         average: Decay a step of the moving average of the weights.
         share: Share of every set that is held out.
-        seed: Seed of the split and of every random choice.
+        seed: Seed of every random choice but the split, which is the same for every run: what one run held
+            out, a later one that goes on from it must not learn.
         threads: Threads of PyTorch.
         workers: Threads that read and augment.
         shares: Weight of a set when images are drawn; a set not named has 1.
         taught: Sets on which the network is held to the start: everyday scenes, which it knows well.
         distillation: Weight of that.
+        licence: Of the weights, for the model's metadata.
     """
 
     epochs: int = 20
@@ -82,6 +79,46 @@ class Settings:
     )
     taught: tuple[str, ...] = ("coco", "pennfudan", "surv_fight")
     distillation: float = 1.0
+    licence: str = ""
+
+
+def fine_tune(
+    data: Path,
+    start: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    extra: Path | None = None,
+    init: Path | None = None,
+) -> dict[str, DetectionMetrics]:
+    """From folders of labelled images to a calibrated model with its figures (.json) and curves (.png).
+
+    Args:
+        data: Folder of data sets, each with `images` and YOLO `labels`; a part of each is held out.
+        start: YOLOX-nano to start from, and the teacher.
+        out: ONNX file to write.
+        settings: The run.
+        extra: A second such folder, of sets that only train, as `tracker.training.pseudo` makes them.
+        init: Weights to go on from, of an earlier run from the same start.
+
+    Returns:
+        Metrics of the written model by held-out set; empty where there was too little to hold out.
+
+    Raises:
+        ValueError: There are no images, or a label file is wrong.
+        ModelError: `start` or `init` is no YOLOX-nano.
+    """
+    training, held_out = split(read_samples(data), share=settings.share)
+    if extra is not None:
+        training += read_samples(extra)
+    _LOG.info("training=%d held_out=%d", len(training), len(held_out))
+    train(training, held_out, start, out, settings, init=init)
+    if not held_out:
+        return {}
+    mixture = mix(_load(start), _load(out), held_out)
+    network = calibrate(mixture, held_out, _PRECISION)
+    _write(network, out, settings)
+    return measure(network, held_out)
 
 
 def train(
@@ -110,11 +147,12 @@ def train(
     averaged = copy.deepcopy(network)
     cells = {size: torch.from_numpy(anchor_cells(size[1], size[0], STRIDES)) for size in SHAPES}
     optimizer = torch.optim.AdamW(_groups(network, settings.decay), lr=settings.rate)
-    scale = _Scale(network)
+    scale = RelativeSteps(network)
     before = measure(teacher, held_out) if held_out else {}
     metrics = measure(network, held_out) if held_out and init else before
     best, step, began = _value(metrics, before), 0, time.monotonic()
-    _write(averaged, out)
+    curve: list[tuple[int, float]] = []
+    _write(averaged, out, settings)
     history: list[dict[str, object]] = [{"epoch": 0, "metrics": _plain(metrics)}]
     _report("start", before, _value(before, before))
     _report("epoch=0", metrics, best)
@@ -143,21 +181,27 @@ def train(
             losses.append(loss.item())
             _average(averaged, network, min(settings.average, (1 + step) / (10 + step)))
             if step % _CHECKPOINT == 0:
-                _LOG.info("step=%d loss=%.3f", step, np.mean(losses[-_CHECKPOINT:]))
-                _write(averaged, out.with_suffix(".last.onnx"))
+                curve.append((step, float(np.mean(losses[-_CHECKPOINT:]))))
+                _LOG.info("step=%d loss=%.3f", *curve[-1])
+                _write(averaged, out.with_suffix(".last.onnx"), settings)
             if progress >= 1.0:
                 break
-        _write(averaged, out.with_suffix(".last.onnx"))
+        _write(averaged, out.with_suffix(".last.onnx"), settings)
         metrics = measure(averaged, held_out) if held_out else {}
         history.append({"epoch": epoch, "loss": float(np.mean(losses)), "metrics": _plain(metrics)})
         value = _value(metrics, before)
         _report(f"epoch={epoch} step={step} loss={np.mean(losses):.3f}", metrics, value)
         if value > best or not held_out:
             best = value
-            _write(averaged, out)
-        out.with_suffix(".json").write_text(
-            json.dumps({"settings": dataclasses.asdict(settings), "history": history}, indent=1)
-        )
+            _write(averaged, out, settings)
+        run = {
+            "settings": dataclasses.asdict(settings),
+            "start": _plain(before),
+            "history": history,
+            "losses": curve,
+        }
+        out.with_suffix(".json").write_text(json.dumps(run, indent=1))
+        write_curves(out.with_suffix(".png"), run)
         if settings.minutes and time.monotonic() - began >= 60.0 * settings.minutes:
             break
 
@@ -184,32 +228,6 @@ def _loss(network: YoloxNano, teacher: YoloxNano, batch: Batch, cells: Tensor, d
         share = distillation * len(batch.taught) / len(raw)
         loss = loss + share * distillation_loss(raw[batch.taught], goal, cells)
     return loss
-
-
-class _Scale:
-    """Steps in proportion to what they change.
-
-    Adam moves every weight by about the learning rate. With batch normalisation folded in, the channels'
-    weights differ in size by a factor of 1000 (the first layer's, for pixels of 0..255, are about 0.001), and
-    the rate that suits one layer ruins another. Here each step is multiplied by the root mean square of the
-    weights of its output channel at the start, of a bias by that of the layer's biases, so that the rate is
-    a relative one (Shazeer & Stern, "Adafactor", 2018, section 8).
-    """
-
-    def __init__(self, network: YoloxNano) -> None:
-        self._parameters = list(network.parameters())
-        self._scales = [
-            value.detach().square().mean(dim=(1, 2, 3) if value.ndim == 4 else None, keepdim=True).sqrt()
-            for value in self._parameters
-        ]
-
-    @torch.no_grad()
-    def step(self, optimizer: torch.optim.Optimizer) -> None:
-        """One step of the optimizer, scaled."""
-        before = [value.clone() for value in self._parameters]
-        optimizer.step()
-        for value, old, scale in zip(self._parameters, before, self._scales, strict=True):
-            value.copy_(old + scale * (value - old))
 
 
 def _groups(network: YoloxNano, decay: float) -> list[dict[str, object]]:
@@ -245,52 +263,6 @@ def _report(title: str, metrics: dict[str, DetectionMetrics], value: float) -> N
         _LOG.info("%s", title)
 
 
-def _write(network: YoloxNano, out: Path) -> None:
-    write_onnx(network, out, ["person"], license="Apache-2.0", description="YOLOX-nano, people")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
-    defaults = Settings()
-    parser = argparse.ArgumentParser(prog="python -m tracker.training.detector", description=__doc__)
-    parser.add_argument(
-        "--data", type=Path, required=True, help="folder of data sets with images/ and labels/"
-    )
-    parser.add_argument("--start", type=Path, required=True, help="YOLOX-nano ONNX to start from")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="ONNX to write; figures go beside it as .json"
-    )
-    parser.add_argument("--extra", type=Path, help="folder of further data sets that only train")
-    parser.add_argument("--init", type=Path, help="go on from this model, tuned from the same start")
-    parser.add_argument("--epochs", type=int, default=defaults.epochs)
-    parser.add_argument("--minutes", type=float, default=defaults.minutes, help="wall time; 0: no limit")
-    parser.add_argument("--rate", type=float, default=defaults.rate, help="peak relative learning rate")
-    parser.add_argument("--distillation", type=float, default=defaults.distillation)
-    parser.add_argument("--threads", type=int, default=defaults.threads)
-    parser.add_argument("--seed", type=int, default=defaults.seed)
-    given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    settings = Settings(
-        epochs=given.epochs,
-        minutes=given.minutes,
-        rate=given.rate,
-        threads=given.threads,
-        seed=given.seed,
-        distillation=given.distillation,
-    )
-    try:
-        training, held_out = split(read_samples(given.data), share=settings.share, seed=settings.seed)
-        if given.extra:
-            training += read_samples(given.extra)
-        _LOG.info("training=%d held_out=%d", len(training), len(held_out))
-        train(training, held_out, given.start, given.out, settings, init=given.init)
-        mixture = mix(_load(given.start), _load(given.out), held_out)
-        _write(calibrate(mixture, held_out, _PRECISION), given.out)
-    except (ValueError, ModelError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _write(network: YoloxNano, out: Path, settings: Settings) -> None:
+    licence = {"license": settings.licence} if settings.licence else {}
+    write_onnx(network, out, ["person"], description="YOLOX-nano, people", **licence)

@@ -245,19 +245,20 @@ def write_onnx(network: YoloxNano, path: Path, names: Sequence[str], **metadata:
     """
     from torch.onnx import export
 
+    temporary = path.with_name(f"{path.name}.part")
     module = _Exported(network).eval()
     blank = torch.full((1, 3, INPUT_SIDE, INPUT_SIDE), 114.0)
     export(
         module,
         (blank,),
-        str(path),
+        str(temporary),
         input_names=["images"],
         output_names=["output"],
         dynamic_axes={"images": {2: "height", 3: "width"}, "output": {1: "cells"}},
         opset_version=17,
         dynamo=False,
     )
-    model = onnx.load(str(path))
+    model = onnx.load(str(temporary))
     dimensions = model.graph.output[0].type.tensor_type.shape.dim
     dimensions[0].dim_value, dimensions[2].dim_value = 1, 5 + network.classes
     described = {
@@ -269,7 +270,8 @@ def write_onnx(network: YoloxNano, path: Path, names: Sequence[str], **metadata:
     assert ast.literal_eval(described["names"])
     onnx.helper.set_model_props(model, described)
     onnx.checker.check_model(model)
-    onnx.save(model, str(path))
+    onnx.save(model, str(temporary))
+    temporary.replace(path)
 
 
 def _convolutions(module: nn.Module) -> Iterator[nn.Conv2d]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import cv2
@@ -14,7 +13,6 @@ torch = pytest.importorskip("torch", reason="install posewatch[train] to run thi
 from tracker.detector import Detector, bundled_model  # noqa: E402
 from tracker.heads import Head, anchor_cells  # noqa: E402
 from tracker.runtime import ModelError, create_session  # noqa: E402
-from tracker.training import detector as training  # noqa: E402
 from tracker.training.augment import Augmentation, augment, warp_boxes  # noqa: E402
 from tracker.training.batches import SHAPES, Pass  # noqa: E402
 from tracker.training.loss import assign, decode, detection_loss, distillation_loss  # noqa: E402
@@ -23,6 +21,7 @@ from tracker.training.mixture import blend, calibrate  # noqa: E402
 from tracker.training.network import STRIDES, YoloxNano, load_weights, write_onnx  # noqa: E402
 from tracker.training.pseudo import PseudoSettings, label_frame  # noqa: E402
 from tracker.training.pseudo import main as pseudo_main  # noqa: E402
+from tracker.training.relative_steps import RelativeSteps  # noqa: E402
 from tracker.training.samples import Sample, read_samples, split  # noqa: E402
 
 SIDE = 128
@@ -240,7 +239,7 @@ def test_steps_are_relative_to_the_weights_they_change():
     load_weights(network, bundled_model())
     before = [value.detach().clone() for value in network.parameters()]
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2, weight_decay=0.0)
-    scale = training._Scale(network)
+    scale = RelativeSteps(network)
     network(torch.rand(1, 3, 64, 64) * 255).square().mean().backward()
 
     scale.step(optimizer)
@@ -375,41 +374,6 @@ def test_another_architecture_is_refused(tmp_path):
     other.write_bytes(b"nothing")
     with pytest.raises(ModelError, match="cannot be read as ONNX"):
         load_weights(YoloxNano(), other)
-
-
-@pytest.mark.slow
-def test_a_short_run_writes_a_model_that_the_detector_loads(data, tmp_path):
-    for image in [*data.glob("street/images/[3-9]*.jpg"), *data.glob("falls/images/*cam1*.jpg")]:
-        image.unlink()  # enough is left for a step and a held-out part
-    out = tmp_path / "out.onnx"
-
-    status = training.main(
-        [
-            "--data",
-            str(data),
-            "--start",
-            str(bundled_model()),
-            "--out",
-            str(out),
-            "--epochs",
-            "1",
-            "--rate",
-            "1e-5",
-        ]
-    )
-
-    assert status == 0
-    assert Detector(out).input_size == (416, 416)
-    history = json.loads(out.with_suffix(".json").read_text())["history"]
-    assert [entry["epoch"] for entry in history] == [0, 1]
-    assert set(history[0]["metrics"]) == {"street", "falls", "all"}
-
-
-def test_the_command_reports_missing_data_in_one_line(tmp_path, capsys):
-    status = training.main(["--data", str(tmp_path), "--start", str(bundled_model()), "--out", "x.onnx"])
-
-    assert status == 1
-    assert capsys.readouterr().err.count("\n") == 1
 
 
 class TestMetrics:
