@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from classifier.model import ActionModel
 from tracker.detector import Detector
-from tracker.pose import PoseEstimator
+from tracker.pose import PoseBackend, PoseEstimator
 
 if TYPE_CHECKING:
     from daemon.config import ActionsConfig, DetectConfig, PoseConfig
@@ -26,7 +26,7 @@ class Engines:
 
     def __init__(self) -> None:
         self._detectors: dict[tuple[object, ...], Detector] = {}
-        self._estimators: dict[tuple[object, ...], PoseEstimator] = {}
+        self._estimators: dict[tuple[object, ...], PoseBackend] = {}
         self._models: dict[str, ActionModel] = {}
 
     def detector(self, settings: DetectConfig) -> Detector:
@@ -42,19 +42,15 @@ class Engines:
             )
         return self._detectors[key]
 
-    def estimator(self, settings: PoseConfig) -> PoseEstimator:
+    def estimator(self, settings: PoseConfig) -> PoseBackend:
         """The pose estimator for these settings; a model name is looked up in the model store.
 
         Raises:
-            ModelError: the model file is missing or damaged.
+            ModelError: the model file is missing or damaged, or the backend is not installed.
         """
-        key = (str(settings.model), settings.min_score)
+        key = (settings.backend, str(settings.model), settings.min_score)
         if key not in self._estimators:
-            name = str(settings.model)
-            if name in _POSE_VARIANTS:
-                self._estimators[key] = PoseEstimator(variant=name, min_score=settings.min_score)
-            else:
-                self._estimators[key] = PoseEstimator(Path(name), min_score=settings.min_score)
+            self._estimators[key] = _load_estimator(settings)
         return self._estimators[key]
 
     def actions(self, settings: ActionsConfig) -> ActionModel:
@@ -67,3 +63,14 @@ class Engines:
         if key not in self._models:
             self._models[key] = ActionModel(settings.model)
         return self._models[key]
+
+
+def _load_estimator(settings: PoseConfig) -> PoseBackend:
+    name = str(settings.model)
+    if settings.backend == "mediapipe":
+        from tracker.mediapipe_pose import MediapipePoseEstimator
+
+        return MediapipePoseEstimator(variant=name, min_score=settings.min_score)
+    if name in _POSE_VARIANTS:
+        return PoseEstimator(variant=name, min_score=settings.min_score)
+    return PoseEstimator(Path(name), min_score=settings.min_score)

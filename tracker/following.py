@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracker.association import Track
-from tracker.pose import Pose, PoseEstimator, Roi
+from tracker.pose import Pose, PoseBackend, Roi
 
 __all__ = ["PoseFollower"]
 
@@ -52,14 +52,14 @@ class PoseFollower:
         self._memory: dict[str, _Memory] = {}
 
     def estimate(
-        self, image: npt.NDArray[np.uint8], tracks: Sequence[Track], estimator: PoseEstimator
+        self, image: npt.NDArray[np.uint8], tracks: Sequence[Track], estimator: PoseBackend
     ) -> dict[str, Pose]:
         """Reads the pose of everybody who is seen in this frame.
 
         Args:
             image: (H, W, 3) uint8 BGR.
             tracks: people who were detected in this frame.
-            estimator: the network.
+            estimator: what runs the network.
 
         Returns:
             Poses by track id; nobody whose pose is weak or does not fit the box.
@@ -103,7 +103,7 @@ class PoseFollower:
         image: npt.NDArray[np.uint8],
         tracks: Sequence[Track],
         everybody: Sequence[Track],
-        estimator: PoseEstimator,
+        estimator: PoseBackend,
     ) -> dict[str, Pose]:
         """Reads people from their boxes: every likely turn, then again where the best ones have the body."""
         first = self._read(
@@ -125,7 +125,7 @@ class PoseFollower:
         self,
         image: npt.NDArray[np.uint8],
         wanted: Sequence[tuple[Track, Roi]],
-        estimator: PoseEstimator,
+        estimator: PoseBackend,
     ) -> dict[str, list[Pose]]:
         """All poses of each track, in one call."""
         poses: dict[str, list[Pose]] = defaultdict(list)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -19,13 +20,15 @@ import numpy.typing as npt
 from tracker.landmarks import BODY_CENTRE, BODY_CIRCLE, LANDMARKS
 from tracker.runtime import ModelError, create_session
 
-__all__ = ["Pose", "PoseEstimator", "Roi"]
+__all__ = ["POINTS", "Pose", "PoseBackend", "PoseEstimator", "Roi", "poses_from_crops"]
 
 Floats = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
 
+POINTS = 39
+"""Landmarks, auxiliary ones and hands; the network gives x, y, z, visibility and presence of each."""
+
 _MARGIN = 1.25  # side of the crop over the body's circle, as MediaPipe's pose_landmarks_to_roi has it
-_POINTS = 39  # landmarks, auxiliary ones and hands; the network gives x, y, z, visibility, presence of each
 _MAX_BATCH = 16  # crops in one call: more takes no less time each, and much more memory
 
 
@@ -82,8 +85,27 @@ class Pose:
     next_roi: Roi | None = None
 
 
+class PoseBackend(Protocol):
+    """What reads poses, whatever runs the network; used by one thread at a time."""
+
+    @property
+    def min_score(self) -> float:
+        """`Pose.score` from which a pose is to be used."""
+
+    def estimate(self, image: Image, rois: Sequence[Roi]) -> list[Pose]:
+        """Reads the person in each square.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            rois: squares, in px of the image; they may reach beyond it.
+
+        Returns:
+            One pose a square, in the same order, however weak.
+        """
+
+
 class PoseEstimator:
-    """Reads poses in crops of an image.
+    """Reads poses in crops of an image with ONNX Runtime: a `PoseBackend`.
 
     Args:
         model: ONNX file made by `posewatch models`; None takes `variant` from the model store.
@@ -111,7 +133,7 @@ class PoseEstimator:
         self._session = create_session(model, threads=threads)
         inputs = self._session.get_inputs()
         outputs = {output.name: output.shape[-1] for output in self._session.get_outputs()}
-        expected = {"landmarks": _POINTS * 5, "presence": 1, "world": _POINTS * 3}
+        expected = {"landmarks": POINTS * 5, "presence": 1, "world": POINTS * 3}
         if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or outputs != expected:
             raise ModelError(
                 f"{model}: not a converted BlazePose network: get one with `posewatch models fetch pose_full`"
@@ -120,15 +142,7 @@ class PoseEstimator:
         self._size = int(inputs[0].shape[1])
 
     def estimate(self, image: Image, rois: Sequence[Roi]) -> list[Pose]:
-        """Reads the person in each square.
-
-        Args:
-            image: (H, W, 3) uint8 BGR.
-            rois: squares, in px of the image; they may reach beyond it.
-
-        Returns:
-            One pose a square, in the same order, however weak.
-        """
+        """Reads the person in each square; see `PoseBackend`."""
         poses: list[Pose] = []
         for start in range(0, len(rois), _MAX_BATCH):
             poses += self._estimate(image, rois[start : start + _MAX_BATCH])
@@ -139,26 +153,9 @@ class PoseEstimator:
         landmarks, presence, world = self._session.run(
             ["landmarks", "presence", "world"], {self._input: self._crops(image, maps)}
         )
-        points = landmarks.reshape(-1, _POINTS, 5)
-        scale = np.array([roi.side / self._size for roi in rois], np.float32)
-        result = np.empty((len(rois), _POINTS, 4), np.float32)
-        result[:, :, :2] = np.einsum("nij,npj->npi", maps[:, :, :2], points[:, :, :2])
-        result[:, :, :2] += maps[:, None, :, 2]
-        result[:, :, 2] = points[:, :, 2] * scale[:, None]
-        result[:, :, 3] = 1.0 / (1.0 + np.exp(-np.clip(points[:, :, 3], -40.0, 40.0)))
-        metres = world.reshape(-1, _POINTS, 3)[:, :LANDMARKS].astype(np.float32)
-        # The crop's turn is taken out of the metres, too.
-        turns = maps[:, :, :2].astype(np.float32) / scale[:, None, None]
-        metres[:, :, :2] = np.einsum("nij,npj->npi", turns, metres[:, :, :2])
-        return [
-            Pose(
-                landmarks=result[row, :LANDMARKS].copy(),
-                world=metres[row],
-                score=float(presence[row, 0]),
-                next_roi=_circle(result[row]),
-            )
-            for row in range(len(rois))
-        ]
+        points = landmarks.reshape(-1, POINTS, 5)[:, :, :4]
+        points[:, :, 3] = 1.0 / (1.0 + np.exp(-np.clip(points[:, :, 3], -40.0, 40.0)))
+        return poses_from_crops(points, world.reshape(-1, POINTS, 3), presence[:, 0], rois, self._size)
 
     def _crops(self, image: Image, maps: npt.NDArray[np.float64]) -> Image:
         """(N, S, S, 3) uint8 RGB; beyond the image its edge is repeated, as MediaPipe does."""
@@ -169,6 +166,40 @@ class PoseEstimator:
             warped = cv2.warpAffine(image, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
             cv2.cvtColor(warped, cv2.COLOR_BGR2RGB, dst=crop)
         return crops
+
+
+def poses_from_crops(
+    points: Floats, world: Floats, scores: Floats, rois: Sequence[Roi], size: int
+) -> list[Pose]:
+    """Takes what the network says of N crops to the image they were cut from.
+
+    Args:
+        points: (N, 39, 4) float32: x, y, z in px of the crop and visibility 0..1.
+        world: (N, 39, 3) float32 metres, upright as in the crop.
+        scores: (N,) float32 presence 0..1.
+        rois: the N squares of the crops.
+        size: side of a crop in px.
+    """
+    maps = np.stack([roi.to_image(size) for roi in rois])
+    scale = np.array([roi.side / size for roi in rois], np.float32)
+    result = np.empty((len(rois), POINTS, 4), np.float32)
+    result[:, :, :2] = np.einsum("nij,npj->npi", maps[:, :, :2], points[:, :, :2])
+    result[:, :, :2] += maps[:, None, :, 2]
+    result[:, :, 2] = points[:, :, 2] * scale[:, None]
+    result[:, :, 3] = points[:, :, 3]
+    metres = world[:, :LANDMARKS].astype(np.float32)
+    # The crop's turn is taken out of the metres, too.
+    turns = maps[:, :, :2].astype(np.float32) / scale[:, None, None]
+    metres[:, :, :2] = np.einsum("nij,npj->npi", turns, metres[:, :, :2])
+    return [
+        Pose(
+            landmarks=result[row, :LANDMARKS].copy(),
+            world=metres[row],
+            score=float(scores[row]),
+            next_roi=_circle(result[row]),
+        )
+        for row in range(len(rois))
+    ]
 
 
 def _circle(points: Floats) -> Roi:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from daemon.config.base import ConfigModel, resolve_path
 
@@ -17,14 +17,16 @@ _VARIANTS = ("full", "lite", "heavy")
 class PoseConfig(ConfigModel):
     """The pose estimator."""
 
-    backend: Literal["onnx"] = Field(
-        default="onnx", title="Backend", description="BlazePose in ONNX Runtime."
+    backend: Literal["onnx", "mediapipe"] = Field(
+        default="onnx",
+        title="Backend",
+        description="BlazePose in ONNX Runtime, or in mediapipe (extra `mediapipe`, slower).",
     )
     model: str = Field(
         default="full",
         title="Model",
         min_length=1,
-        description="full, lite (half the time, less exact), heavy, or the path of an ONNX file.",
+        description="full, lite (half the time, less exact), heavy, or with onnx the path of an ONNX file.",
     )
     min_score: float = Field(
         default=0.5,
@@ -39,7 +41,21 @@ class PoseConfig(ConfigModel):
     def _variant_or_file(cls, value: str, info: ValidationInfo) -> str:
         if value in _VARIANTS:
             return value
+        if info.data.get("backend") == "mediapipe":
+            raise ValueError(f"must be {', '.join(_VARIANTS)} where the backend is mediapipe")
         path = resolve_path(Path(value), info)
         if (info.context or {}).get("base") is not None and not path.is_file():
             raise ValueError(f"must be {', '.join(_VARIANTS)} or an ONNX file; no such file: {path}")
         return str(path)
+
+    @model_validator(mode="after")
+    def _backend_is_installed(self, info: ValidationInfo) -> PoseConfig:
+        if self.backend == "mediapipe" and (info.context or {}).get("base") is not None:
+            from tracker.mediapipe_pose import check_mediapipe
+            from tracker.runtime import ModelError
+
+            try:
+                check_mediapipe()
+            except ModelError as error:
+                raise ValueError(str(error)) from error
+        return self
