@@ -13,7 +13,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +28,10 @@ CONVERTER_VERSION = 1
 """Of `tracker.conversion`: raised whenever its result changes, so that cached models are made again."""
 
 _UNFINISHED = "fetch-"  # how the names of unfinished files begin
+_BUNDLE_LICENCE = (
+    "BlazePose pose landmark networks by Google, Apache-2.0 (https://www.apache.org/licenses/LICENSE-2.0).\n"
+    "Take them in with: posewatch models import FILE\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,27 @@ class ModelFiles:
         record = self.record(model)
         self.keep(model, self.tflite(model).read_bytes(), "unknown" if record is None else record.source)
         return True
+
+    def pack(self, models: Iterable[PoseModel], path: Path) -> None:
+        """Writes a .zip with the networks as Google made them.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        unfinished = path.with_name(f"{path.name}.part")
+        try:
+            with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
+                for model in models:
+                    archive.write(self.tflite(model), model.file)
+                archive.writestr("LICENCE.txt", _BUNDLE_LICENCE)
+            unfinished.replace(path)
+        except OSError as error:
+            raise StoreError(
+                f"{path}: cannot be written ({error.strerror or error}): choose another"
+            ) from error
+        finally:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
 
     def _json(self, model: PoseModel) -> Path:
         return self.folder / f"{model.name}.json"

@@ -24,14 +24,24 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO
 
-__all__ = ["POSE_MODELS", "PoseModel", "Report", "Sources", "StoreError", "describe_packages", "take_models"]
+__all__ = [
+    "PACKAGE_VERSION",
+    "POSE_MODELS",
+    "WHEEL_VERSION",
+    "PoseModel",
+    "Report",
+    "Sources",
+    "StoreError",
+    "describe_packages",
+    "take_models",
+]
 
 Report = Callable[[str], None]
 
-_WHEEL_VERSION = "0.10.21"  # the last one without telemetry
-_PACKAGE_VERSION = "0.5.1675469404"
-_WHEEL = f"mediapipe=={_WHEEL_VERSION}"
-_PACKAGE = f"@mediapipe/pose@{_PACKAGE_VERSION}"
+WHEEL_VERSION = "0.10.21"  # the last one without telemetry
+PACKAGE_VERSION = "0.5.1675469404"
+_WHEEL = f"mediapipe=={WHEEL_VERSION}"
+_PACKAGE = f"@mediapipe/pose@{PACKAGE_VERSION}"
 # The wheel is an archive to us, so the one that is asked for need not fit this machine or this Python.
 _WHEEL_OPTIONS = ("--platform=manylinux_2_28_x86_64", "--python-version=3.12", "--implementation=cp")
 _STORAGE = "https://storage.googleapis.com/mediapipe-assets/modules/pose_landmark/"
@@ -197,8 +207,8 @@ def describe_packages(models: Sequence[PoseModel]) -> str:
     """For a message: the files that these networks can be imported from."""
     file = models[0].file if len(models) == 1 else "pose_landmark_*.tflite"
     wheels = [model.name for model in models if model.in_wheel]
-    wheel = f", or for {wheels[0]} the wheel of mediapipe {_WHEEL_VERSION}" if wheels else ""
-    return f"the .tgz of the npm package @mediapipe/pose {_PACKAGE_VERSION} or {file} out of it{wheel}"
+    wheel = f", or for {wheels[0]} the wheel of mediapipe {WHEEL_VERSION}" if wheels else ""
+    return f"the .tgz of the npm package @mediapipe/pose {PACKAGE_VERSION} or {file} out of it{wheel}"
 
 
 def take_models(path: Path) -> dict[str, bytes]:

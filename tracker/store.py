@@ -6,11 +6,14 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from tracker.model_files import ModelFiles, sha256_of
 from tracker.model_sources import (
+    PACKAGE_VERSION,
     POSE_MODELS,
+    WHEEL_VERSION,
     PoseModel,
     Report,
     Sources,
@@ -28,6 +31,8 @@ class Entry:
 
     Attributes:
         name: what posewatch calls it.
+        kind: detector, actions or pose.
+        version: of the package that it comes with, posewatch's or Google's.
         state: bundled, cached or missing.
         file: where it is, or would be.
         size: bytes, 0 where it is missing.
@@ -37,6 +42,8 @@ class Entry:
     """
 
     name: str
+    kind: str
+    version: str
     state: str
     file: Path
     size: int
@@ -125,10 +132,10 @@ class ModelStore:
         return [self._files.onnx(model) for model in models]
 
     def import_file(self, path: Path, name: str | None = None) -> list[str]:
-        """Takes networks out of a file that was downloaded by hand.
+        """Takes networks out of a file that was downloaded by hand or came from another machine.
 
         Args:
-            path: a .tflite, the wheel of mediapipe or the .tgz of @mediapipe/pose.
+            path: a .tflite, mediapipe's wheel, the .tgz of @mediapipe/pose, or what `export_bundle` made.
             name: the only network to take; None for all.
 
         Returns:
@@ -147,6 +154,29 @@ class ModelStore:
                 self._files.keep(model, found[model.name], f"imported from {path.name}")
         return [model.name for model in taken]
 
+    def export_bundle(self, path: Path) -> list[str]:
+        """Packs the pose networks that are here, as Google made them, for a machine without a network.
+
+        Args:
+            path: the .zip to write; `import_file` on the other machine takes it, and checks each sha256.
+
+        Returns:
+            The names of what was packed.
+
+        Raises:
+            StoreError: there is nothing to pack, a network is damaged, or the file cannot be written.
+        """
+        there = [model for model in POSE_MODELS.values() if self._files.tflite(model).is_file()]
+        if not there:
+            raise StoreError(f"no pose network is in {self.folder}: run `{_command()} fetch pose_full` first")
+        for model in there:
+            if sha256_of(self._files.tflite(model)) != model.sha256:
+                raise StoreError(
+                    f"{self._files.tflite(model)}: damaged: run `{_command()} fetch {model.name}` first"
+                )
+        self._files.pack(there, path)
+        return [model.name for model in there]
+
     def entries(self) -> list[Entry]:
         """Every model, those of the package first."""
         listed = []
@@ -154,13 +184,27 @@ class ModelStore:
             licence = _card(path).get("licence", f"see {path.with_suffix('.md').name}")
             size = path.stat().st_size if path.is_file() else 0
             state = "bundled" if size else "missing"
-            listed.append(Entry(name, state, path, size, sha256_of(path), licence, "posewatch"))
+            listed.append(
+                Entry(
+                    name=name,
+                    kind=name,
+                    version=version("posewatch"),
+                    state=state,
+                    file=path,
+                    size=size,
+                    sha256=sha256_of(path),
+                    licence=licence,
+                    source="posewatch",
+                )
+            )
         for model in POSE_MODELS.values():
             path, record = self._files.onnx(model), self._files.record(model)
             there = record is not None and path.is_file()
             listed.append(
                 Entry(
                     name=model.name,
+                    kind="pose",
+                    version=f"mediapipe {WHEEL_VERSION}" if model.in_wheel else PACKAGE_VERSION,
                     state="cached" if there else "missing",
                     file=path,
                     size=path.stat().st_size if there else 0,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from daemon.commands.parsing import Subparsers, add_command
+from daemon.commands.parsing import Subparsers, add_command, config_argument
 
 if TYPE_CHECKING:
     from tracker.store import ModelStore
@@ -29,6 +30,8 @@ def add_models(subparsers: Subparsers) -> None:
     listing = add_command(
         kinds, "list", "show every model, its licence and whether it is there", "posewatch models list"
     )
+    config_argument(listing, required=False)
+    listing.add_argument("--json", action="store_true", help="as JSON, with whole sha256")
     listing.set_defaults(run=run_list)
     fetch = add_command(
         kinds,
@@ -55,43 +58,123 @@ def add_models(subparsers: Subparsers) -> None:
         nargs="+",
         type=Path,
         metavar="FILE",
-        help="the wheel of mediapipe 0.10.21, the .tgz of @mediapipe/pose 0.5.1675469404 or a .tflite",
+        help="a bundle of `models export`, the wheel of mediapipe 0.10.21, the .tgz of @mediapipe/pose "
+        "0.5.1675469404 or a .tflite",
     )
     importing.set_defaults(run=run_import)
     export = add_command(
         kinds,
         "export",
-        "make an ONNX detector of ultralytics' .pt weights (extra `ultralytics`)",
-        "posewatch models export yolo11n.pt --imgsz 384 640",
+        "pack the fetched models for a machine without a network (.zip), or make an ONNX detector of "
+        "ultralytics' weights (.pt, extra `ultralytics`)",
+        "posewatch models export models.zip\n  posewatch models export yolo11n.pt --imgsz 384 640",
     )
-    export.add_argument("file", type=Path, metavar="FILE", help="weights of a detection model (.pt)")
+    export.add_argument(
+        "file", type=Path, metavar="FILE", help="the bundle to write (.zip), or weights to read (.pt)"
+    )
     export.add_argument(
         "--imgsz",
         nargs="+",
         type=int,
         default=[640],
         metavar="PIXELS",
-        help="side of the input, or height and width (default 640); less is faster and loses small people",
+        help="of .pt: side of the input, or height and width (default 640); less is faster, loses small people",
     )
     export.add_argument(
-        "--out", type=Path, metavar="FILE", help="the ONNX file to write (default: beside the weights)"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="of .pt: the ONNX file to write (default: beside the weights)",
     )
     export.set_defaults(run=run_export)
 
 
-def run_list(_options: argparse.Namespace) -> int:
-    """Prints a table."""
-    rows = [("NAME", "STATE", "SIZE", "SHA256", "LICENCE", "SOURCE", "FILE")]
-    for entry in _with_bundled().entries():
-        size = f"{entry.size / 1e6:.1f} MB" if entry.size else "-"
-        file = str(entry.file) if entry.size else "-"
-        rows.append(
-            (entry.name, entry.state, size, entry.sha256[:12] or "-", entry.licence, entry.source, file)
-        )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def run_list(options: argparse.Namespace) -> int:
+    """Prints a table, or JSON."""
+    entries = _with_bundled().entries()
+    used = _used(options.config)
+    known = {str(entry.file.resolve()) for entry in entries}
+    own = [_own_model(kind, file, cameras) for (kind, file), cameras in used.items() if file not in known]
+    rows = [
+        {
+            "name": entry.name,
+            "kind": entry.kind,
+            "version": entry.version,
+            "state": entry.state,
+            "size": entry.size,
+            "sha256": entry.sha256,
+            "licence": entry.licence,
+            "source": entry.source,
+            "file": str(entry.file) if entry.size else "",
+            "in_use": used.get((entry.kind, str(entry.file.resolve())), []),
+        }
+        for entry in entries
+    ] + own
+    if options.json:
+        print(json.dumps(rows, indent=1))
+        return 0
+    table = [[column.upper().replace("_", " ") for column in rows[0]]]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        shown = row | {
+            "size": f"{row['size'] / 1e6:.1f} MB" if row["size"] else "",
+            "sha256": str(row["sha256"])[:12],
+            "in_use": ", ".join(row["in_use"]),
+        }
+        table.append([str(cell) or "-" for cell in shown.values()])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
     return 0
+
+
+def _used(config: Path | None) -> dict[tuple[str, str], list[str]]:
+    """Cameras by kind and file of the model that they use; without a configuration those of the defaults."""
+    from daemon.config import CameraConfig, load_config
+    from tracker.store import POSE_MODELS, cache_folder
+
+    if config is None:
+        cameras = {"by default": CameraConfig(url="rtsp://localhost")}
+    else:
+        cameras = dict(load_config(config).cameras)
+    bundled = _bundled()
+    used: dict[tuple[str, str], list[str]] = {}
+    for name, camera in cameras.items():
+        pose = f"pose_{camera.pose.model}"
+        pose_file = (
+            cache_folder() / "models" / f"{pose}.onnx" if pose in POSE_MODELS else Path(camera.pose.model)
+        )
+        for kind, file in (
+            ("detector", camera.detect.model or bundled["detector"]),
+            ("actions", camera.actions.model or bundled["actions"]),
+            ("pose", pose_file),
+        ):
+            used.setdefault((kind, str(Path(file).resolve())), []).append(name)
+    return used
+
+
+def _own_model(kind: str, file: str, cameras: list[str]) -> dict[str, Any]:
+    """A model of the user's that a configuration names; what it says of itself."""
+    import onnx
+
+    from tracker.model_files import sha256_of
+
+    path = Path(file)
+    try:
+        about = {item.key: item.value for item in onnx.load(file, load_external_data=False).metadata_props}
+    except Exception:  # protobuf's and onnx's own errors: the listing goes on, `check` and `run` name them
+        about = {}
+    return {
+        "name": path.stem,
+        "kind": kind,
+        "version": about.get("version", ""),
+        "state": "yours" if path.is_file() else "missing",
+        "size": path.stat().st_size if path.is_file() else 0,
+        "sha256": sha256_of(path),
+        "licence": about.get("license", "unknown"),
+        "source": "configuration",
+        "file": file,
+        "in_use": cameras,
+    }
 
 
 def run_fetch(options: argparse.Namespace) -> int:
@@ -141,6 +224,16 @@ def run_import(options: argparse.Namespace) -> int:
 def run_export(options: argparse.Namespace) -> int:
     """Exports; prints the file and how it is used."""
     from daemon.errors import UsageError
+
+    if options.file.suffix.lower() == ".zip":
+        from tracker.store import ModelStore
+
+        for name in ModelStore().export_bundle(options.file):
+            print(f"{name}: packed into {options.file}")
+        print(f"take it in on the other machine with `posewatch models import {options.file.name}`")
+        return 0
+    if options.file.suffix.lower() != ".pt":
+        raise UsageError(f"{options.file}: give a .zip to pack the models into, or .pt weights to convert")
     from tracker.exporting import export_detector
 
     sizes = options.imgsz
@@ -157,10 +250,15 @@ def _say(line: str) -> None:
 
 def _with_bundled() -> ModelStore:
     """The store with what the package brings, which takes longer to import."""
+    from tracker.store import ModelStore
+
+    return ModelStore(bundled=_bundled())
+
+
+def _bundled() -> dict[str, Path]:
     from importlib.resources import files
 
     from tracker.detector import bundled_model
-    from tracker.store import ModelStore
 
     actions = Path(str(files("classifier"))) / "models" / "actions.onnx"
-    return ModelStore(bundled={"detector": bundled_model(), "actions": actions})
+    return {"detector": bundled_model(), "actions": actions}
