@@ -78,7 +78,7 @@ def add_models(subparsers: Subparsers) -> None:
         type=int,
         default=[640],
         metavar="PIXELS",
-        help="of .pt: side of the input, or height and width (default 640); less is faster, loses small people",
+        help="of .pt: side of the input, or height and width (default 640); less is faster, sees less far",
     )
     export.add_argument(
         "--out",
