@@ -39,14 +39,13 @@ CLIPS = (
 VISIBLE = 0.5
 
 
-def environment(folder: Path) -> Path:
-    """The Python of an environment that holds mediapipe 0.10.21; made on first use."""
+def environment(folder: Path, *requirement: str) -> Path:
+    """The Python of an environment that holds what pip is asked for; made on first use."""
     python = folder / "bin" / "python"
     if not (folder / ".ready").is_file():
-        print(f"installing mediapipe 0.10.21 into {folder}", file=sys.stderr)
+        print(f"installing {requirement[-1]} into {folder}", file=sys.stderr)
         venv.create(folder, with_pip=True, clear=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "mediapipe==0.10.21"]
-        subprocess.run(install, check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *requirement], check=True)
         (folder / ".ready").touch()
     return python
 
@@ -98,7 +97,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="JSON to write")
     given = parser.parse_args()
     clips = given.clips or [DATA / name for name in CLIPS]
-    python = environment(given.environment)
+    python = environment(given.environment, "mediapipe==0.10.21")
     rows, everything, theirs_ms, ours_ms = [], [], [], []
     for clip in clips:
         with tempfile.TemporaryDirectory() as folder:
