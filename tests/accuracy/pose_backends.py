@@ -142,7 +142,7 @@ def report(name: str, one: Measured) -> dict[str, object]:
 
 def cell(value: object) -> str:
     if isinstance(value, tuple):
-        return f"{value[0]:.2f} / {value[1]:.1f}"
+        return f"{value[0]:.2f} / {value[1]:.2f}"
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
