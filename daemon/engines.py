@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from classifier.model import ActionModel
 from tracker.detector import Detector
 from tracker.pose import PoseBackend, PoseEstimator
+from tracker.tiles import TiledDetector
 
 if TYPE_CHECKING:
     from daemon.config import ActionsConfig, DetectConfig, PoseConfig
@@ -29,18 +30,31 @@ class Engines:
         self._estimators: dict[tuple[object, ...], PoseBackend] = {}
         self._models: dict[str, ActionModel] = {}
 
-    def detector(self, settings: DetectConfig) -> Detector:
+    def detector(self, settings: DetectConfig) -> Detector | TiledDetector:
         """The detector for these settings.
 
         Raises:
-            ModelError: the model file is missing, damaged or of an unknown layout.
+            ModelError: the model file is missing, damaged, of an unknown layout or of another input size.
         """
-        key = (str(settings.model), settings.score, settings.iou, settings.max_people)
+        key = (str(settings.model), settings.size, settings.score, settings.iou, settings.max_people)
         if key not in self._detectors:
             self._detectors[key] = Detector(
-                settings.model, score=settings.score, iou=settings.iou, max_detections=settings.max_people
+                settings.model,
+                score=settings.score,
+                iou=settings.iou,
+                max_detections=settings.max_people,
+                pixels=None if settings.size is None else settings.size**2,
             )
-        return self._detectors[key]
+        columns, rows = settings.grid
+        if columns * rows == 1:
+            return self._detectors[key]
+        return TiledDetector(  # holds no network of its own
+            self._detectors[key],
+            columns=columns,
+            rows=rows,
+            iou=settings.iou,
+            max_detections=settings.max_people,
+        )
 
     def estimator(self, settings: PoseConfig) -> PoseBackend:
         """The pose estimator for these settings; a model name is looked up in the model store.

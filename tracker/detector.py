@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeGuard
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from tracker.heads import Head, HeadDecoder, recognise
+from tracker.letterbox import GRID, PADDING, fitting_size, letterbox
 from tracker.nms import suppress
 from tracker.runtime import ModelError, create_session
 
-__all__ = ["Detections", "Detector", "Letterbox", "bundled_model", "fitting_size", "letterbox"]
+__all__ = ["Detections", "Detector", "bundled_model"]
 
 FloatArray = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
 
-_PADDING = 114  # grey that both YOLOX and ultralytics pad with in training
 _DYNAMIC_SIDE = 640  # input side of a model that leaves it open and names none
-_GRID = 32  # coarsest stride: sides of an open input are multiples of it
-_PIXEL_SLACK = 1.01  # 544x320, the one size that suits 16:9, has 0.6 % more pixels than 416x416
-_WIDEST = 4.0  # longer images are padded: a strip of a network's input sees nothing around a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,75 +40,6 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.scores)
-
-
-@dataclass(frozen=True, slots=True)
-class Letterbox:
-    """How an image lies in the network's input: input = source * scale + (left, top), pixels."""
-
-    scale: float
-    left: int
-    top: int
-
-    def to_source(self, boxes: FloatArray, width: int, height: int) -> FloatArray:
-        """Boxes (N, 4) of the input as boxes of a source image of width x height, cut at its border."""
-        offset = np.array([self.left, self.top, self.left, self.top], dtype=np.float32)
-        border = np.array([width, height, width, height], dtype=np.float32)
-        mapped: FloatArray = np.clip((boxes - offset) / np.float32(self.scale), 0.0, border)
-        return mapped
-
-
-def letterbox(image: Image, width: int, height: int, *, centred: bool) -> tuple[Image, Letterbox]:
-    """Scales an image to fit, keeping its aspect ratio, and pads the rest with grey.
-
-    Args:
-        image: (H, W, 3) uint8.
-        width: Width of the result, pixels.
-        height: Height of the result, pixels.
-        centred: Pad on both sides (ultralytics) or at the right and the bottom only (YOLOX).
-
-    Returns:
-        The (height, width, 3) uint8 result and where the image lies in it.
-    """
-    source_height, source_width = image.shape[:2]
-    scale = min(width / source_width, height / source_height)
-    inner_width = min(width, max(1, round(source_width * scale)))
-    inner_height = min(height, max(1, round(source_height * scale)))
-    # Half a pixel goes to the right and the bottom, as ultralytics' LetterBox rounds it.
-    left = round((width - inner_width) / 2 - 0.1) if centred else 0
-    top = round((height - inner_height) / 2 - 0.1) if centred else 0
-    canvas = np.full((height, width, 3), _PADDING, dtype=np.uint8)
-    inner = canvas[top : top + inner_height, left : left + inner_width]
-    if (inner_width, inner_height) == (source_width, source_height):
-        inner[:] = image
-    else:
-        inner[:] = cv2.resize(image, (inner_width, inner_height), interpolation=cv2.INTER_LINEAR)
-    return canvas, Letterbox(scale, left, top)
-
-
-def fitting_size(width: int, height: int, pixels: int) -> tuple[int, int]:
-    """Width and height of an input, multiples of 32, in which an image is scaled down least.
-
-    A 4:3 image leaves a quarter of a square input to padding, a 16:9 image 44 %; in an input of the
-    image's own aspect the same number of pixels, thus the same time, shows people larger.
-
-    Args:
-        width: Width of the image, pixels.
-        height: Height of the image, pixels.
-        pixels: Size of the input: at most 1 % more than this many pixels.
-    """
-    most = pixels * _PIXEL_SLACK
-    first = max(_GRID, int(math.sqrt(most / _WIDEST)) // _GRID * _GRID)
-    best, size = 0.0, (first, first)
-    for columns in range(first, int(math.sqrt(most * _WIDEST)) + 1, _GRID):
-        rows = max(_GRID, int(most / columns) // _GRID * _GRID)
-        scale = min(columns / width, rows / height)
-        if scale > best:
-            best, size = scale, (columns, rows)
-    # What would be padding alone is left out.
-    needed = (math.ceil(side * best / _GRID - 1e-6) * _GRID for side in (width, height))
-    columns, rows = (max(_GRID, min(side, limit)) for side, limit in zip(needed, size, strict=True))
-    return columns, rows
 
 
 def bundled_model() -> Path:
@@ -153,13 +79,14 @@ class Detector:
                 detections of people it already follows.
             iou: NMS threshold. Higher keeps more of people who hide each other, and more doubles.
             max_detections: At most this many people an image.
-            pixels: Pixels of the input of a model that leaves it open; time grows with them, and so does
+            pixels: Pixels of the input, for a model that leaves it open; time grows with them, and so does
                 the distance at which people are seen. None means what the model was made for.
             threads: Threads of one call.
             providers: ONNX Runtime execution providers, best first; None means CPU.
 
         Raises:
-            ModelError: The file is missing, damaged or no person detector.
+            ModelError: The file is missing, damaged or no person detector, or its input is fixed and
+                `pixels` is given.
         """
         path = bundled_model() if model is None else Path(model)
         self._session = create_session(path, threads=threads, providers=providers)
@@ -180,6 +107,12 @@ class Detector:
         self._pixels: int | None = None
         if all(not _is_fixed(side) for side in inputs[0].shape[2:]) and self._follows(decoder):
             self._pixels = pixels or self.input_size[0] * self.input_size[1]
+        elif pixels is not None:
+            width, height = self.input_size
+            raise ModelError(
+                f"{path}: takes images of {width}x{height} only: leave the size out (detect.size), "
+                "or export the model with an open input"
+            )
 
     def detect(self, image: Image) -> Detections:
         """Finds the people in an image.
@@ -215,9 +148,9 @@ class Detector:
 
     def _follows(self, decoder: HeadDecoder) -> bool:
         """Whether the output follows the input's size; some exports leave it open but bake the grid in."""
-        width, height = self.input_size[0] + 2 * _GRID, self.input_size[1]
+        width, height = self.input_size[0] + 2 * GRID, self.input_size[1]
         try:
-            output = np.asarray(self._run(np.full((1, 3, height, width), _PADDING, dtype=self._dtype)))
+            output = np.asarray(self._run(np.full((1, 3, height, width), PADDING, dtype=self._dtype)))
         except Exception:  # ONNX Runtime's exceptions share no base class of their own
             return False
         return recognise(output, height, width) == (decoder.head, decoder.strides)
@@ -232,7 +165,7 @@ class Detector:
         task = metadata.get("task", "detect")
         if task != "detect":
             raise ModelError(f"{path}: is a {task} model: choose one for detection")
-        blank = np.full((1, 3, height, width), _PADDING, dtype=self._dtype)
+        blank = np.full((1, 3, height, width), PADDING, dtype=self._dtype)
         try:
             output = np.asarray(self._run(blank))
         except Exception as error:  # ONNX Runtime's exceptions share no base class of their own

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["iou_matrix", "suppress"]
+__all__ = ["iou_matrix", "overlap_matrix", "suppress"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -20,13 +20,19 @@ def iou_matrix(first: FloatArray, second: FloatArray) -> FloatArray:
     Returns:
         (N, M) float32 in 0..1; 0 where both boxes are empty.
     """
-    corner_low = np.maximum(first[:, None, :2], second[None, :, :2])
-    corner_high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    size = np.clip(corner_high - corner_low, 0.0, None)
-    overlap = size[..., 0] * size[..., 1]
+    overlap = overlap_matrix(first, second)
     union = _areas(first)[:, None] + _areas(second)[None, :] - overlap
     ratio: FloatArray = (overlap / np.maximum(union, np.finfo(np.float32).tiny)).astype(np.float32)
     return ratio
+
+
+def overlap_matrix(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Area that both boxes cover, of every pair; arguments and shape as for `iou_matrix`."""
+    corner_low = np.maximum(first[:, None, :2], second[None, :, :2])
+    corner_high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    size = np.clip(corner_high - corner_low, 0.0, None)
+    overlap: FloatArray = size[..., 0] * size[..., 1]
+    return overlap
 
 
 def suppress(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from daemon.commands.parsing import Subparsers, add_command, config_argument
+
+if TYPE_CHECKING:
+    from daemon.config import DetectConfig
 
 __all__ = ["add_check"]
 
@@ -32,5 +36,14 @@ def run(options: argparse.Namespace) -> int:
     for name, camera in config.cameras.items():
         rules = ", ".join(rule for rule, settings in camera.rules.items() if settings.enabled) or "none"
         state = "" if camera.enabled else " (disabled)"
-        print(f"  {name}{state}: {mask_url(str(camera.url))}  zones: {len(camera.zones)}  rules: {rules}")
+        look = _look(camera.detect)
+        print(
+            f"  {name}{state}: {mask_url(str(camera.url))}  {look}zones: {len(camera.zones)}  rules: {rules}"
+        )
     return 0
+
+
+def _look(detect: DetectConfig) -> str:
+    """How the camera's frames are looked at, where that is not once in the model's own size."""
+    size = "" if detect.size is None else f"size: {detect.size}  "
+    return size + ("" if detect.grid == (1, 1) else f"tiles: {detect.tiles}  ")

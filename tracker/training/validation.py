@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from tracker.detector import fitting_size, letterbox
 from tracker.heads import Head, HeadDecoder
+from tracker.letterbox import fitting_size, letterbox
 from tracker.nms import suppress
 from tracker.training.metrics import DetectionMetrics, by_set
 from tracker.training.network import INPUT_SIDE, STRIDES, YoloxNano

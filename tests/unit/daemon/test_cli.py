@@ -106,6 +106,18 @@ def test_check_says_what_it_read(config, capsys):
     assert "ok, 1 cameras" in capsys.readouterr().out
 
 
+def test_check_shows_how_a_camera_is_looked_at(tmp_path, capsys):
+    path = tmp_path / "tiles.yaml"
+    path.write_text(
+        "cameras:\n  yard: {url: rtsp://h/x, detect: {tiles: 2x1, size: 640}}\n  door: {url: rtsp://h/y}\n"
+    )
+    assert main(["check", "-c", str(path)]) == 0
+    _, yard, door = capsys.readouterr().out.splitlines()
+    assert "size: 640  tiles: 2x1" in yard
+    assert "size" not in door
+    assert "tiles" not in door
+
+
 def test_every_mistake_of_a_configuration_is_a_line(tmp_path, capsys):
     path = tmp_path / "bad.yaml"
     path.write_text("cameras:\n  door: {urll: rtsp://127.0.0.1/x}\n  attic: {url: rtsp://h/x, fps: 0}\n")

@@ -64,6 +64,14 @@ CAMERA = "cameras:\n  door: {url: rtsp://10.0.0.5/x}\n"
         # values
         ("detect:\n  score: 2\n" + CAMERA,
          ["posewatch.yaml:2: detect.score: must be less than or equal to 0.95, not 2"]),
+        ("detect:\n  tiles: 2by1\n" + CAMERA,
+         ["posewatch.yaml:2: detect.tiles: must be COLUMNSxROWS, such as 2x1 or 3x2, or 1x1 for the whole "
+          "image alone, not '2by1'"]),
+        ("detect: {tiles: 5x4}\n" + CAMERA,
+         ["posewatch.yaml:1: detect.tiles: must be 16 tiles at most, not '5x4'"]),
+        ("detect: {tiles: 0x2}\n" + CAMERA, None),
+        ("detect: {size: 333}\n" + CAMERA,
+         ["posewatch.yaml:1: detect.size: must be a multiple of 32, not 333"]),
         ("track:\n  lost: soon\n" + CAMERA,
          ["posewatch.yaml:2: track.lost: must be a duration such as 200ms, 2s, 5m or 1h, or a "
           "number of seconds, not 'soon'"]),
@@ -210,6 +218,14 @@ def test_relative_paths_are_taken_from_the_file(load: Any, tmp_path: Path) -> No
     assert "full, lite, heavy or an ONNX file; no such file" in found
 
 
+def test_tiles_and_size_by_camera(load: Any) -> None:
+    config = load(
+        "detect: {tiles: 3x2}\ncameras:\n  a: {url: 0}\n  b: {url: 0, detect: {tiles: 1x1, size: 320}}\n"
+    )
+    looks = {name: (camera.detect.grid, camera.detect.size) for name, camera in config.cameras.items()}
+    assert looks == {"a": ((3, 2), None), "b": ((1, 1), 320)}
+
+
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file: copy"):
         load_config(tmp_path / "none.yaml")
@@ -304,6 +320,9 @@ def test_the_committed_schema_is_up_to_date() -> None:
         (CAMERA, True),
         ("mqtt: {port: '${PORT}'}\n" + CAMERA, True),
         ("cameras: {a: {url: 0, rules: {fall: {enabled: false}}}}\n", True),
+        ("detect: {tiles: 3x2, size: 640}\n" + CAMERA, True),
+        ("detect: {tiles: 2-1}\n" + CAMERA, False),
+        ("detect: {size: 333}\n" + CAMERA, False),
         ("cameras: {a: {ul: 0}}\n", False),
         ("mqtt: {port: '8883'}\n" + CAMERA, False),
     ],

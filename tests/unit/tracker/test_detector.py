@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from tracker.detector import Detector, bundled_model, fitting_size, letterbox
+from tracker.detector import Detector, bundled_model
 from tracker.heads import Head, anchor_cells
+from tracker.letterbox import fitting_size, letterbox
 from tracker.nms import iou_matrix
 from tracker.runtime import ModelError, create_session
 
