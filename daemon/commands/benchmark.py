@@ -24,7 +24,7 @@ def add_benchmark(subparsers: Subparsers) -> None:
     parser = add_command(
         subparsers,
         "benchmark",
-        "measure this machine: frames a second, ms a stage, start-up, memory",
+        "measure this machine: frames a second, ms a stage, start-up, memory, detect.size and tiles",
         "posewatch benchmark corridor.mp4 --frames 500 --json figures.json",
     )
     parser.add_argument(
@@ -41,13 +41,16 @@ def add_benchmark(subparsers: Subparsers) -> None:
     parser.add_argument("--json", metavar="FILE", help='the figures as JSON ("-" is stdout)')
     # One measurement in this process; the value is the monotonic time at which it was started.
     parser.add_argument("--measure", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--measure-detectors", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measures one worker, then all of them, each in a process of its own."""
+    """Measures one worker, then all of them, then the detector alone, each in a process of its own."""
     if options.measure is not None:
         return _measure(options)
+    if options.measure_detectors:
+        return _measure_detectors(options)
     if options.clip is None:
         from daemon.demo.sample import fetch_sample
 
@@ -60,10 +63,13 @@ def run(options: argparse.Namespace) -> int:
         "runs": [],
     }
     for count in dict.fromkeys((1, workers)):
-        found, status = _in_own_process(options, count)
+        found, status = _in_own_process(options, _run_arguments(options, count))
         if status:
             return status
         figures["runs"].append(found)
+    figures["detectors"], status = _in_own_process(options, ["--measure-detectors"])
+    if status:
+        return status
     quiet = options.json == "-"
     print(_report(figures), file=sys.stderr if quiet else sys.stdout)
     if options.json is not None:
@@ -75,20 +81,23 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _in_own_process(options: argparse.Namespace, workers: int) -> tuple[dict[str, Any], int]:
-    """The figures, and the exit status; what went wrong is on stderr by then."""
-    command = [sys.executable, "-m", "daemon.cli", "benchmark", str(options.clip)]
-    command += ["--frames", str(options.frames), "--workers", str(workers)]
+def _run_arguments(options: argparse.Namespace, workers: int) -> list[str]:
+    """What a run of the pipeline is told."""
+    arguments = ["--frames", str(options.frames), "--workers", str(workers)]
     if options.config is not None:
-        command += ["--config", str(options.config)]
+        arguments += ["--config", str(options.config)]
     if options.camera is not None:
-        command += ["--camera", options.camera]
-    command += ["--measure", repr(time.monotonic())]
+        arguments += ["--camera", options.camera]
+    return [*arguments, "--measure", repr(time.monotonic())]
+
+
+def _in_own_process(options: argparse.Namespace, arguments: list[str]) -> tuple[Any, int]:
+    """The figures, and the exit status; what went wrong is on stderr by then."""
+    command = [sys.executable, "-m", "daemon.cli", "benchmark", str(options.clip), *arguments]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     if done.returncode:
-        return {}, done.returncode if done.returncode > 0 else 1
-    figures: dict[str, Any] = json.loads(done.stdout)
-    return figures, 0
+        return None, done.returncode if done.returncode > 0 else 1
+    return json.loads(done.stdout), 0
 
 
 def _measure(options: argparse.Namespace) -> int:
@@ -119,6 +128,20 @@ def _measure(options: argparse.Namespace) -> int:
     return 0
 
 
+def _measure_detectors(options: argparse.Namespace) -> int:
+    from daemon.detector_benchmark import measure_detectors
+
+    line = ProgressLine()
+    try:
+        found = measure_detectors(
+            options.clip, progress=lambda done: line.show(f"detector alone: {done} frames")
+        )
+    finally:
+        line.clear()
+    json.dump([dataclasses.asdict(cost) for cost in found], sys.stdout)
+    return 0
+
+
 def _report(figures: dict[str, Any]) -> str:
     one, every = figures["runs"][0], figures["runs"][-1]
     stages = "  ".join(f"{name} {value:.1f}" for name, value in one["stages"].items())
@@ -135,6 +158,13 @@ def _report(figures: dict[str, Any]) -> str:
         f"  start-up    {one['start_up']:.2f} s to the end of the first frame",
         f"  memory      {_megabytes(one)} with one worker, {_megabytes(every)} with {every['workers']}",
     ]
+    heading = "detector"
+    for cost in figures["detectors"]:
+        lines.append(
+            f"  {heading:<11} {cost['setting']:<10} {cost['milliseconds']:6.1f} ms of a core, "
+            f"{cost['ratio']:.2f}x, {cost['people']:.1f} people a frame"
+        )
+        heading = ""
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,23 @@ def test_one_worker_and_two(street: Path, pose_model: Path, tmp_path: Path) -> N
     assert two["rss"] > one["rss"]  # networks of its own for each worker
     assert f"{one['frames_per_second']:.1f} frames/s" in done.stdout
     assert "start-up" in done.stdout
+    check_detectors(figures["detectors"], done.stdout)
+
+
+def check_detectors(detectors: list[dict[str, Any]], report: str) -> None:
+    cost = {each["setting"]: each for each in detectors}
+    assert list(cost) == ["default", "size 320", "size 640", "tiles 2x1", "tiles 2x2"]
+    # Processor time goes with the pixels that are looked at: 0.6, 2.4, and 1 for each tile.
+    ratios = [each["ratio"] for each in detectors]
+    assert ratios[0] == 1.0
+    for ratio, expected in zip(ratios[1:], (0.6, 2.4, 3.0, 5.0), strict=True):
+        assert expected / 1.5 < ratio < expected * 1.5
+    assert all(each["milliseconds"] > 1 for each in detectors)
+    people = {setting: each["people"] for setting, each in cost.items()}
+    assert 2 < people["default"] < 9
+    assert people["size 320"] <= people["default"] <= people["tiles 2x2"]
+    for each in detectors:
+        assert f"{each['setting']:<10} {each['milliseconds']:6.1f} ms" in report
 
 
 def test_json_on_stdout_is_nothing_but_json(street: Path, pose_model: Path) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tracker.nms import iou_matrix
 
-__all__ = ["DetectionMetrics", "by_set", "evaluate_detections"]
+__all__ = ["DetectionMetrics", "SmallMetrics", "by_set", "evaluate_detections", "evaluate_small"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -96,6 +96,50 @@ def evaluate_detections(
         recall_lying_rare=_share(lying_scores, np.nextafter(least, 1.0)),
         ghosts=ghosts / max(len(truths), 1),
     )
+
+
+@dataclass(frozen=True)
+class SmallMetrics:
+    """Quality on people below some height.
+
+    Attributes:
+        small: Number of true boxes below it.
+        ap50_small: Average precision at IoU 0.5, 101 points; nan without any.
+        recall_small: Share found at IoU 0.5 by a detection of score 0.5 or more; nan without any.
+    """
+
+    small: int
+    ap50_small: float
+    recall_small: float
+
+
+def evaluate_small(
+    truths: Sequence[FloatArray], found: Sequence[tuple[FloatArray, FloatArray]], heights: Sequence[float]
+) -> SmallMetrics:
+    """As COCO evaluates sizes: detections of larger people, and larger ones of nobody, do not count.
+
+    Args:
+        truths: As for `evaluate_detections`.
+        found: As for `evaluate_detections`.
+        heights: For every image the height in pixels below which a person is small.
+    """
+    correct, scores, total = [], [], 0
+    for truth, (boxes, values), height in zip(truths, found, heights, strict=True):
+        order = np.argsort(-values, kind="stable")
+        taken = _match(iou_matrix(boxes[order], truth), _THRESHOLDS[0])
+        small = truth[:, 3] - truth[:, 1] < height
+        counts = boxes[order, 3] - boxes[order, 1] < height
+        counts[taken >= 0] = small[taken[taken >= 0]]
+        correct.append((taken >= 0)[counts])
+        scores.append(values[order][counts])
+        total += int(small.sum())
+    all_scores = np.concatenate(scores)
+    ranking = np.argsort(-all_scores, kind="stable")
+    ranked = np.concatenate(correct)[ranking]
+    sure = int(ranked[all_scores[ranking] >= _SURE].sum())
+    if not total:
+        return SmallMetrics(0, float("nan"), float("nan"))
+    return SmallMetrics(total, _average_precision(ranked, total), sure / total)
 
 
 def by_set(
