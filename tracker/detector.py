@@ -97,6 +97,9 @@ class Detector:
             raise ModelError(
                 f"{path}: not an image detector: one float input (1, 3, height, width) is needed"
             )
+        images = inputs[0].shape[0]
+        if _is_fixed(images) and images != 1:
+            raise ModelError(f"{path}: takes {images} images at once: export it for one (batch=1)")
         self.name = path.stem
         self._input = inputs[0].name
         self._dtype = _INPUT_TYPES[inputs[0].type]
@@ -153,7 +156,8 @@ class Detector:
             output = np.asarray(self._run(np.full((1, 3, height, width), PADDING, dtype=self._dtype)))
         except Exception:  # ONNX Runtime's exceptions share no base class of their own
             return False
-        return recognise(output, height, width) == (decoder.head, decoder.strides)
+        found = recognise(output, height, width, ultralytics=not decoder.head.is_yolox)
+        return found == (decoder.head, decoder.strides)
 
     def _run(self, blob: npt.NDArray[Any]) -> FloatArray:
         output: FloatArray = self._session.run(None, {self._input: blob})[0]
@@ -171,7 +175,7 @@ class Detector:
         except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
             reason = " ".join(str(error).split())
             raise ModelError(f"{path}: fails on an image of {width}x{height} ({reason})") from error
-        found = recognise(output, height, width)
+        found = recognise(output, height, width, ultralytics=metadata.get("author") == "Ultralytics")
         if found is None:
             raise ModelError(
                 f"{path}: output {list(output.shape)} is of no known detector: YOLOX gives "
@@ -188,7 +192,7 @@ def _blob(canvas: Image, head: Head, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     if head.is_yolox:
         return np.ascontiguousarray(canvas.transpose(2, 0, 1)[None], dtype=dtype)
     rgb = np.ascontiguousarray(canvas[:, :, ::-1].transpose(2, 0, 1)[None], dtype=np.float32)
-    rgb *= np.float32(1.0 / 255.0)
+    rgb /= np.float32(255.0)  # as ultralytics does, to the last bit: half precision magnifies it
     return rgb.astype(dtype, copy=False)
 
 

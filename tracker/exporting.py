@@ -58,8 +58,8 @@ def export_detector(
         The ONNX file, which `tracker.detector.Detector` could load.
 
     Raises:
-        ModelError: the source is missing, damaged or no person detector.
-        StoreError: ultralytics is not installed, or the file cannot be written.
+        ModelError: the source is missing, damaged or no person detector, or ultralytics is not installed.
+        StoreError: the export fails, or the file cannot be written.
     """
     from tracker.runtime import ModelError
 
@@ -68,7 +68,10 @@ def export_detector(
     if not source.is_file():
         raise ModelError(f"{source}: no such file: check the path")
     if find_spec("ultralytics") is None:
-        raise StoreError("ultralytics is not installed: pip install 'posewatch[ultralytics]'")
+        raise ModelError(
+            f"{source}: ultralytics, which reads it, is not installed: pip install 'posewatch[ultralytics]', "
+            "or give a model that was exported to ONNX elsewhere"
+        )
     target = source.with_suffix(".onnx") if target is None else target
     progress(f"exporting {source} to ONNX, which takes up to a minute")
     try:

@@ -1,7 +1,7 @@
 """Output heads of YOLO detectors: which one a model has, and how to read boxes from it.
 
 Three families are told apart by the shape of the only output of a model with input H x W, where A is the
-number of cells of the strides 8, 16, 32 (and 64 for models with four levels):
+number of cells of the strides 8, 16, 32 (with four levels also 64, "P6", or 4, "P2"):
 
 =================  ==================  ==============================================================
 head               output              content
@@ -27,7 +27,7 @@ __all__ = ["Candidates", "Head", "HeadDecoder", "anchor_cells", "recognise"]
 
 FloatArray = npt.NDArray[np.float32]
 
-_STRIDES = ((8, 16, 32), (8, 16, 32, 64))
+_STRIDES = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32))
 
 
 class Head(str, Enum):
@@ -66,13 +66,17 @@ def anchor_cells(height: int, width: int, strides: tuple[int, ...]) -> FloatArra
     return np.concatenate(levels).astype(np.float32)
 
 
-def recognise(output: FloatArray, height: int, width: int) -> tuple[Head, tuple[int, ...]] | None:
+def recognise(
+    output: FloatArray, height: int, width: int, *, ultralytics: bool = False
+) -> tuple[Head, tuple[int, ...]] | None:
     """Recognises the head from the output of a blank image.
 
     Args:
         output: What the model gave for a blank image of height x width, as it came.
         height: Input height, pixels.
         width: Input width, pixels.
+        ultralytics: It says that ultralytics made it. Its list of boxes may be as long as the grid of a tiny
+            input has cells, and would then pass for a YOLOX of one class.
 
     Returns:
         The head and the strides of its levels (empty for end to end), or None for an unknown shape.
@@ -82,7 +86,7 @@ def recognise(output: FloatArray, height: int, width: int) -> tuple[Head, tuple[
     _, rows, columns = output.shape
     for strides in _STRIDES:
         cells = sum((height // stride) * (width // stride) for stride in strides)
-        if rows == cells and columns >= 6:
+        if rows == cells and columns >= 6 and not ultralytics:
             # Undecoded offsets are a few cells at most; decoded centres spread over the whole image.
             decoded = float(np.median(np.abs(output[0, :, :2]))) > max(strides) / 2
             return (Head.YOLOX_DECODED if decoded else Head.YOLOX), strides

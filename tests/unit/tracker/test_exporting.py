@@ -18,7 +18,6 @@ import pytest
 from tracker.detector import Detector
 from tracker.exporting import export_detector
 from tracker.runtime import ModelError
-from tracker.store import StoreError
 
 needs_ultralytics = pytest.mark.skipif(
     find_spec("ultralytics") is None,
@@ -150,8 +149,64 @@ def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ultralytics", None)
     (tmp_path / "model.pt").write_bytes(b"weights")
 
-    with pytest.raises(StoreError, match=r"pip install 'posewatch\[ultralytics\]'"):
+    with pytest.raises(ModelError, match=r"pip install 'posewatch\[ultralytics\]'"):
         export_detector(tmp_path / "model.pt", ignore)
+
+
+COMMAND = "import sys; from daemon.cli import main; sys.exit(main(['models', 'export', *sys.argv[1:]]))"
+
+
+def export_by_command(folder, program, *arguments):
+    """`posewatch models export` with an empty home and an empty folder of temporary files."""
+    places = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")}
+    for place in places.values():
+        Path(place).mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "YOLO_"))}
+    return subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=folder,
+        env={**kept, **places},
+        capture_output=True,
+        text=True,
+    )
+
+
+@needs_ultralytics
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("cut off", "damaged, or no model of ultralytics: get it again"),
+        ("segments", "is a segment model: choose one for detection"),
+        ("code", "holds classes that ultralytics does not know"),
+    ],
+)
+def test_the_command_refuses_a_file_in_one_line_and_leaves_nothing(weights, tmp_path, content, message):
+    file = tmp_path / "user.pt"
+    if content == "code":
+        pytest.importorskip("torch").save({"model": Intruder(tmp_path / "trace")}, file)
+    else:
+        whole = (weights / "yolo11n-seg.pt").read_bytes()
+        file.write_bytes(whole[:1_000_000] if content == "cut off" else whole)
+
+    done = export_by_command(tmp_path, COMMAND, file)
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("exporting ")]
+    assert line.startswith(f"posewatch: {file}: ")
+    assert message in line
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
+
+
+def test_the_command_without_the_extra_is_one_line(tmp_path):
+    file = tmp_path / "user.pt"
+    file.write_bytes(b"weights")
+
+    done = export_by_command(tmp_path, f"import sys; sys.modules['ultralytics'] = None; {COMMAND}", file)
+
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"posewatch: {file}: ultralytics, which reads it, is not installed")
 
 
 def test_the_export_cannot_open_a_connection():
