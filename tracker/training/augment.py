@@ -39,6 +39,7 @@ class Augmentation:
         far: Share of images shrunk further by up to `far_scale`, for people far away.
         far_scale: Least further scale.
         hide: Share of the people who are partly hidden by a patch, as behind furniture.
+        empty: Share of images that show only what lies beside the people: rooms, furniture, coats, pets.
     """
 
     mosaic: float = 0.25
@@ -50,6 +51,7 @@ class Augmentation:
     far: float = 0.12
     far_scale: float = 0.5
     hide: float = 0.06
+    empty: float = 0.06
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,11 @@ def augment(
         settings: How often and how far.
         random: Source of every choice.
     """
-    if random.random() >= settings.mosaic:
-        placed = _place(sample, *size, settings, random)
+    beside = _beside_people(sample) if random.random() < settings.empty else None
+    if beside is not None:
+        placed = dataclasses.replace(_place(beside, *size, settings, random), upright=False)
+    elif random.random() >= settings.mosaic:
+        placed = _place(_Picture.of(sample), *size, settings, random)
     else:
         placed = _mosaic(sample, others, *size, settings, random, settings.nested)
     image = placed.clean.copy()
@@ -113,11 +118,51 @@ def warp_boxes(boxes: FloatArray, matrix: npt.NDArray[np.float64]) -> FloatArray
     return np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class _Picture:
+    """An image with its people and unsure regions, pixels."""
+
+    image: Image
+    boxes: FloatArray
+    unsure: FloatArray
+
+    @classmethod
+    def of(cls, sample: Sample) -> _Picture:
+        image = sample.read()
+        rows, columns = image.shape[:2]
+        return cls(image, sample.pixels(columns, rows), sample.unsure_pixels(columns, rows))
+
+
+def _beside_people(sample: Sample) -> _Picture | None:
+    """The largest part left, right, above or below all people, if it is a quarter of the image or more.
+
+    A hard negative: the very rooms in which people are to be found, without them.
+    """
+    picture = _Picture.of(sample)
+    rows, columns = picture.image.shape[:2]
+    taken = np.concatenate([picture.boxes, picture.unsure])
+    if not len(taken):
+        return picture
+    left, top = (max(0, int(value)) for value in taken[:, :2].min(axis=0))
+    right, bottom = (math.ceil(float(value)) for value in taken[:, 2:].max(axis=0))
+    parts = [
+        picture.image[:, :left],
+        picture.image[:, right:],
+        picture.image[:top],
+        picture.image[bottom:],
+    ]
+    largest = max(parts, key=lambda part: part.shape[0] * part.shape[1])
+    if largest.shape[0] * largest.shape[1] * 4 < rows * columns:
+        return None
+    nobody = np.zeros((0, 4), dtype=np.float32)
+    return _Picture(largest, nobody, nobody)
+
+
 def _place(
-    sample: Sample, width: int, height: int, settings: Augmentation, random: np.random.Generator
+    picture: _Picture, width: int, height: int, settings: Augmentation, random: np.random.Generator
 ) -> Augmented:
     """The image, mirrored, turned, scaled and moved, on a canvas of width x height."""
-    image = sample.read()
+    image = picture.image
     rows, columns = image.shape[:2]
     upright = random.random() >= settings.turn
     largest = settings.tilt_degrees if upright else settings.turn_degrees
@@ -146,8 +191,8 @@ def _place(
         borderValue=_GREY,
     )
     clean = np.asarray(canvas, dtype=np.uint8)
-    boxes = _visible(warp_boxes(sample.pixels(columns, rows), matrix), width, height)
-    unsure = _visible(warp_boxes(sample.unsure_pixels(columns, rows), matrix), width, height)
+    boxes = _visible(warp_boxes(picture.boxes, matrix), width, height)
+    unsure = _visible(warp_boxes(picture.unsure, matrix), width, height)
     return Augmented(clean, clean, boxes, unsure, upright)
 
 
@@ -170,7 +215,7 @@ def _mosaic(
         if random.random() < nested:
             part = _mosaic(item, others, right - left, bottom - top, settings, random, 0.0)
         else:
-            part = _place(item, right - left, bottom - top, settings, random)
+            part = _place(_Picture.of(item), right - left, bottom - top, settings, random)
         canvas[top:bottom, left:right] = part.clean
         offset = np.array([left, top, left, top], dtype=np.float32)
         boxes.append(part.boxes + offset)

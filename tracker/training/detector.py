@@ -75,7 +75,14 @@ class Settings:
     threads: int = 2
     workers: int = 1
     shares: dict[str, float] = dataclasses.field(
-        default_factory=lambda: {"coco": 1.5, "cafe": 1.5, "urfall": 0.7, "gmdcsa24": 0.7, "surv_fight": 0.7}
+        default_factory=lambda: {
+            "coco": 1.5,
+            "cafe": 1.5,
+            "fall_action": 1.3,
+            "urfall": 0.7,
+            "gmdcsa24": 0.5,
+            "surv_fight": 0.7,
+        }
     )
     taught: tuple[str, ...] = ("coco", "pennfudan", "surv_fight")
     distillation: float = 1.0

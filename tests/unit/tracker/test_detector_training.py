@@ -98,7 +98,7 @@ def test_augmented_boxes_follow_the_person(tmp_path):
 
     seen = 0
     for seed in range(60):
-        settings = Augmentation(mosaic=0.0, turn=1.0)
+        settings = Augmentation(mosaic=0.0, turn=1.0, empty=0.0)
         made = augment(sample, [sample], (160, SIDE), settings, np.random.default_rng(seed))
         assert made.image.shape == made.clean.shape == (SIDE, 160, 3)
         for left, top, right, bottom in made.boxes:
@@ -114,11 +114,37 @@ def test_augmented_boxes_follow_the_person(tmp_path):
     assert ((mosaic.boxes >= 0) & (mosaic.boxes <= [160, SIDE] * 2)).all()
 
 
+def test_an_empty_view_shows_what_lies_beside_the_people_and_is_not_taught(tmp_path):
+    (tmp_path / "set" / "images").mkdir(parents=True)
+    (tmp_path / "set" / "labels").mkdir()
+    for name, left in (("beside", 60), ("filled", 90)):
+        image = np.zeros((150, 200, 3), np.uint8)
+        image[:, left:] = 255
+        cv2.imwrite(str(tmp_path / "set" / "images" / f"{name}.png"), image)
+    rows = {
+        "beside": "0 0.65 0.5 0.7 1.0",  # a third is free on the left
+        "filled": "0 0.55 0.5 0.9 1.0",
+    }
+    for name, row in rows.items():
+        (tmp_path / "set" / "labels" / f"{name}.txt").write_text(row + "\n")
+    beside, filled = read_samples(tmp_path)
+
+    def made(sample):
+        settings = Augmentation(mosaic=0.0, turn=0.0, empty=1.0)
+        return augment(sample, [sample], (SIDE, SIDE), settings, np.random.default_rng(1))
+
+    assert len(made(beside).boxes) == 0
+    assert made(beside).clean.max() < 200  # nothing of the person, who is white, only grey borders
+    assert not made(beside).upright
+    assert len(made(filled).boxes) == 1  # nothing beside the person: the image as it is
+
+
 def test_only_what_was_not_turned_far_is_upright(data):
     sample = read_samples(data)[0]
 
     def made(**settings):
-        return augment(sample, [sample], (SIDE, SIDE), Augmentation(**settings), np.random.default_rng(4))
+        changes = Augmentation(**settings, empty=0.0)
+        return augment(sample, [sample], (SIDE, SIDE), changes, np.random.default_rng(4))
 
     assert made(turn=0.0).upright
     assert not made(turn=1.0).upright
