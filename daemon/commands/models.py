@@ -139,15 +139,15 @@ def _used(config: Path | None) -> dict[tuple[str, str], list[str]]:
     bundled = _bundled()
     used: dict[tuple[str, str], list[str]] = {}
     for name, camera in cameras.items():
-        pose = f"pose_{camera.pose.model}"
-        pose_file = (
-            cache_folder() / "models" / f"{pose}.onnx" if pose in POSE_MODELS else Path(camera.pose.model)
-        )
-        for kind, file in (
+        files = [
             ("detector", camera.detect.model or bundled["detector"]),
             ("actions", camera.actions.model or bundled["actions"]),
-            ("pose", pose_file),
-        ):
+        ]
+        if camera.pose.backend == "onnx":  # mediapipe brings its own networks in its package
+            pose = f"pose_{camera.pose.model}"
+            fetched = cache_folder() / "models" / f"{pose}.onnx"
+            files.append(("pose", fetched if pose in POSE_MODELS else Path(camera.pose.model)))
+        for kind, file in files:
             used.setdefault((kind, str(Path(file).resolve())), []).append(name)
     return used
 

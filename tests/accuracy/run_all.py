@@ -2,7 +2,7 @@
 
     python tests/accuracy/run_all.py [detection tracking pose_parity pose_backends alerts]
 
-Figures as JSON go into out/accuracy/.
+Figures as JSON go into out/accuracy/, contact sheets of lying people into out/accuracy/lying/.
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ def main() -> int:
         ]
         if subprocess.run(command, check=False).returncode:
             failed.append(name)
+        elif name == "detection":
+            sheets = [sys.executable, str(Path(__file__).with_name("contact_sheet.py"))]
+            if subprocess.run([*sheets, "--out", str(out / "lying")], check=False).returncode:
+                failed.append("contact_sheet")
     if failed:
         print(f"accuracy: failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

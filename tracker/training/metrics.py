@@ -36,6 +36,7 @@ class DetectionMetrics:
         lying: Number of wide boxes.
         recall_lying_rare: Share of the wide boxes found by detections above the score from which on one
             in ten images holds a false one (IoU below 0.5); nan without wide boxes.
+        score_rare: That score.
         ghosts: Detections of score 0.5 or more on nobody (IoU below 0.1 with everyone), per image.
     """
 
@@ -49,6 +50,7 @@ class DetectionMetrics:
     recall_lying: float
     lying: int
     recall_lying_rare: float
+    score_rare: float
     ghosts: float
 
 
@@ -94,6 +96,7 @@ def evaluate_detections(
         recall_lying=_share(lying_scores, 0.3),
         lying=len(lying_scores),
         recall_lying_rare=_share(lying_scores, np.nextafter(least, 1.0)),
+        score_rare=least,
         ghosts=ghosts / max(len(truths), 1),
     )
 
