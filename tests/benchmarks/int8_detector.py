@@ -3,9 +3,9 @@
     python tests/benchmarks/int8_detector.py out/int8.onnx [--model person.onnx] [--data DIR] [--ops Conv]
     python tests/accuracy/detection.py --model tracker/models/person_yolox_nano.onnx --model out/int8.onnx
 
-Static quantisation, QDQ, weights by channel, activations calibrated on images that the detector was trained
-on. The last convolutions, whose outputs are log sizes and logits, stay in float: eight bits of one scale
-for a box's centre and size cost accuracy at once. The second command compares accuracy and time with the original.
+Static quantisation, QDQ, weights by channel, activations calibrated on images that the detector was
+trained on. The last convolutions, whose outputs are log sizes and logits, stay in float: eight bits of one
+scale for a box's centre and size cost accuracy at once. The second command compares accuracy and time.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -80,6 +81,14 @@ def test_an_onnx_file_goes_with_the_onnx_backend_only(config: Path, tmp_path: Pa
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert f"{config}:4: pose.model: must be full, lite, heavy where the backend is mediapipe" in line
+
+
+@pytest.mark.skipif(not INSTALLED, reason=f"mediapipe is not installed: {HELP}")
+def test_the_list_of_models_claims_no_onnx_pose_for_it(config: Path) -> None:
+    done = posewatch("models", "list", "-c", str(config), "--json")
+    used = {row["name"]: row["in_use"] for row in json.loads(done.stdout)}
+    assert used["detector"] == used["actions"] == ["door"]
+    assert used["pose_full"] == []
 
 
 @pytest.mark.skipif(not INSTALLED, reason=f"mediapipe is not installed: {HELP}")
