@@ -25,6 +25,7 @@ from daemon.scene import Person, Scene
 from daemon.timing import StageClock
 from daemon.topics import Topics
 from daemon.zones import ZoneMap
+from tracker.appearance import describe
 from tracker.association import Track, Tracker, TrackState
 from tracker.following import PoseFollower
 from tracker.pose import Pose
@@ -65,6 +66,8 @@ class CameraPipeline:
             low_score=track.low_score,
             new_score=track.new_score,
             confirm_hits=track.confirm_hits,
+            sure_score=track.sure_score,
+            doubt_seconds=track.doubt,
             lost_seconds=track.lost,
         )
         self._follower = PoseFollower()
@@ -85,7 +88,10 @@ class CameraPipeline:
             detections = engines.detector(self._settings.detect).detect(frame.image)
         with clock.stage("track"):
             tracks = self._tracker.update(
-                detections, monotonic=frame.monotonic, captured_at=frame.captured_at
+                detections,
+                monotonic=frame.monotonic,
+                captured_at=frame.captured_at,
+                appearance=describe(frame.image, detections.boxes),
             )
         with clock.stage("pose"):
             seen = [track for track in tracks if track.last_monotonic == frame.monotonic]

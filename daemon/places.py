@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.association import Track, buffered_iou
+from tracker.association import Track
+from tracker.matching import buffered_iou
 
 __all__ = ["overlap", "same_place", "takes_over"]
 

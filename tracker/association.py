@@ -3,103 +3,55 @@
 Association in two stages as in ByteTrack (Zhang et al. 2022, section 3): strong detections first, then the
 weak ones, which are often half hidden people, for the tracks left over. Boxes are compared with a buffer
 around them (C-BIoU, Yang et al. 2023), so that a fast person, a low frame rate or a fall still overlaps.
+Where people meet, looks decide too (`tracker.appearance`), as far as a person can be seen; and who was lost
+and comes out elsewhere is known again by them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
-from tracker.kalman import BoxFilter, BoxStates, from_centre
+from tracker.appearance import AppearanceSpace
+from tracker.kalman import BoxFilter, BoxStates, from_centre, to_centre
+from tracker.matching import assign, buffered_iou, covered_share
+from tracker.tracks import STATE_ORDER, Record, Track, TrackState
 
 if TYPE_CHECKING:
     from tracker.detector import Detections
 
-__all__ = ["Track", "TrackState", "Tracker", "buffered_iou"]
+__all__ = ["Track", "TrackState", "Tracker"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-
-class TrackState(str, Enum):
-    """Life of a track."""
-
-    TENTATIVE = "tentative"
-    CONFIRMED = "confirmed"
-    LOST = "lost"
-    REMOVED = "removed"
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """One person in one frame.
-
-    Attributes:
-        id: unique across restarts, `<epoch ms>-<camera>-<number>`.
-        number: counts from 1 in each camera.
-        state: where the track is in its life.
-        box: (4,) float32 left, top, right, bottom in px, filtered; predicted while lost.
-        detection_box: (4,) float32 the detection matched in this frame, or None.
-        velocity: (2,) float32 of the centre in px/s.
-        score: of the last matched detection.
-        started_at: UTC epoch seconds of the first frame.
-        first_monotonic: seconds of the first frame.
-        last_monotonic: seconds of the last frame with a match.
-        hits: frames with a match.
-        stationary: whether the person has stayed in place for a second or more.
-        speed: of the centre, in body heights a second.
-    """
-
-    id: str
-    number: int
-    state: TrackState
-    box: NDArray[np.float32]
-    detection_box: NDArray[np.float32] | None
-    velocity: NDArray[np.float32]
-    score: float
-    started_at: float
-    first_monotonic: float
-    last_monotonic: float
-    hits: int
-    stationary: bool
-    speed: float
+_NONE: Rows = np.zeros(0, np.intp)
+_FAR = 1e6  # px from the corner of the image, beyond which a box is nonsense
+_LIKELY = 0.3  # score from which a detection may stand in front of another
+_CLEAR = 0.3  # share of a box covered by others, up to which it shows its person
+_LOOKS_RATE = 0.1  # of a new look in what a track remembers
+_STRAY, _WALK = 0.6, 1.2  # body heights, and heights a second, that somebody lost may be off the prediction
+_RESIZE = 0.35  # log of the ratio of heights by which somebody may have come nearer or gone away
 
 
 @dataclass(slots=True)
-class _Record:
-    """What a track remembers beside its filter state."""
+class _Seen:
+    """The detections of a frame.
 
-    number: int
-    state: TrackState
-    score: float
-    started_at: float
-    first_monotonic: float
-    last_monotonic: float
-    anchor: tuple[float, float]
-    anchor_since: float
-    hits: int = 1
-    detection: int = -1
+    Attributes:
+        boxes: (N, 4) left, top, right, bottom in px.
+        scores: (N,).
+        appearance: (N, 120) descriptors, or None.
+        covered: (N,) share of the box that another likely person covers; all 0 without descriptors.
+    """
 
-
-def buffered_iou(first: Floats, second: Floats, buffer: float = 0.0) -> Floats:
-    """IoU (N, M) of boxes (N, 4) and (M, 4), each grown by `buffer` of its width and height on every side."""
-    one, two = _grow(first, buffer), _grow(second, buffer)
-    corner = np.minimum(one[:, None, 2:], two[None, :, 2:]) - np.maximum(one[:, None, :2], two[None, :, :2])
-    common: Floats = np.clip(corner, 0.0, None).prod(axis=2)
-    areas = (one[:, 2:] - one[:, :2]).prod(axis=1)[:, None] + (two[:, 2:] - two[:, :2]).prod(axis=1)[None]
-    overlap: Floats = common / np.maximum(areas - common, 1e-9)
-    return overlap
-
-
-def _grow(boxes: Floats, buffer: float) -> Floats:
-    margin = (boxes[:, 2:] - boxes[:, :2]) * buffer
-    return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)
+    boxes: Floats
+    scores: Floats
+    appearance: NDArray[np.float32] | None
+    covered: Floats
 
 
 class Tracker:
@@ -111,10 +63,15 @@ class Tracker:
         low_score: detections from this score may continue a track, never start one.
         new_score: a detection needs this score to start a track; higher gives fewer false people, later.
         confirm_hits: frames with a match in a row before a track counts as a person.
+        sure_score: mean score from which these hits are enough; below it a person stays tentative for
+            `doubt_seconds`, as things that look a little like people do.
+        doubt_seconds: see `sure_score`; shorter reports weakly seen people sooner, and more things.
         lost_seconds: who is hidden for longer gets a new id; longer keeps more ids and risks mix-ups.
         buffer: growth of boxes in the main stage, a share of their size; larger allows faster motion.
         wide_buffer: growth in the last stage, for strong detections that nothing else explains.
         min_overlap: buffered IoU below which a track and a detection are never matched.
+        looks: weight of likeness against overlap where several pairs are possible; 0 goes by place alone.
+        same_looks: likeness (cosine) from which somebody lost is known again out of place; higher is surer.
         duplicate_iou: a detection that overlaps a matched track more than this starts no track.
         box_filter: the motion filter.
     """
@@ -127,113 +84,195 @@ class Tracker:
         low_score: float = 0.1,
         new_score: float = 0.5,
         confirm_hits: int = 3,
-        lost_seconds: float = 2.0,
+        sure_score: float = 0.62,
+        doubt_seconds: float = 5.0,
+        lost_seconds: float = 4.0,
         buffer: float = 0.2,
         wide_buffer: float = 0.5,
         min_overlap: float = 0.15,
+        looks: float = 0.4,
+        same_looks: float = 0.8,
         duplicate_iou: float = 0.6,
         box_filter: BoxFilter | None = None,
     ) -> None:
         self._camera = camera
         self._high_score, self._low_score, self._new_score = high_score, low_score, new_score
         self._confirm_hits, self._lost_seconds = confirm_hits, lost_seconds
+        self._sure_score, self._doubt_seconds = sure_score, doubt_seconds
         self._buffer, self._wide_buffer, self._min_overlap = buffer, wide_buffer, min_overlap
+        self._looks, self._same_looks = looks, same_looks
+        self._space = AppearanceSpace()
         self._duplicate_iou = duplicate_iou
         self._filter = box_filter or BoxFilter()
         self._states = BoxStates()
-        self._records: list[_Record] = []
+        self._records: list[Record] = []
         self._monotonic: float | None = None
         self._count = 0
 
-    def update(self, detections: Detections, *, monotonic: float, captured_at: float) -> list[Track]:
+    def update(
+        self,
+        detections: Detections,
+        *,
+        monotonic: float,
+        captured_at: float,
+        appearance: NDArray[np.float32] | None = None,
+    ) -> list[Track]:
         """Takes the detections of the next frame.
 
         Args:
             detections: people of this frame.
             monotonic: seconds of the frame; drives the motion.
             captured_at: UTC epoch seconds of the frame; goes into the ids.
+            appearance: (N, 120) float32 of `tracker.appearance.describe` for them; None goes by motion alone.
 
         Returns:
             Tracks that live in this frame (tentative, confirmed, lost), and once those just removed.
         """
-        boxes = np.asarray(detections.boxes, np.float64).reshape(-1, 4)
-        scores = np.asarray(detections.scores, np.float64).reshape(-1)
+        seen = self._look_at(detections, appearance)
         # 1. Where everybody should be by now.
         elapsed = 0.0 if self._monotonic is None else monotonic - self._monotonic
         self._monotonic = monotonic
         self._states = self._filter.predict(self._states, elapsed)
         # 2. Who is which detection.
-        pairs, free = self._associate(boxes, scores)
-        self._apply(pairs, boxes, scores, monotonic)
+        rows, columns, free = self._associate(seen, monotonic)
+        self._apply(rows, columns, seen, monotonic)
         # 3. Lost and removed.
         self._age(monotonic)
         # 4. New people.
-        self._start(self._newcomers(free, boxes, scores), boxes, scores, monotonic, captured_at)
+        newcomers = self._newcomers(free, seen)
+        self._start(newcomers, seen.boxes, seen.scores, monotonic, captured_at)
+        self._learn_looks(seen)
         # 5. The report; the removed are in it once.
-        tracks = self._report(boxes, monotonic)
+        tracks = self._report(seen.boxes, monotonic)
         keep = np.array([record.state is not TrackState.REMOVED for record in self._records], bool)
         self._states = self._states.select(keep)
         self._records = [r for r in self._records if r.state is not TrackState.REMOVED]
         return tracks
 
-    def _associate(self, boxes: Floats, scores: Floats) -> tuple[list[tuple[int, int]], Rows]:
-        """Pairs of (track row, detection row), and the strong detections left over."""
+    def _look_at(self, detections: Detections, appearance: NDArray[np.float32] | None) -> _Seen:
+        boxes = np.asarray(detections.boxes, np.float64).reshape(-1, 4)
+        scores = np.asarray(detections.scores, np.float64).reshape(-1)
+        # A model of the user's may give anything; what is no box is nobody.
+        sane = (
+            np.isfinite(scores)
+            & (np.abs(boxes) < _FAR).all(axis=1)
+            & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        )
+        if not sane.all():
+            boxes, scores = boxes[sane], scores[sane]
+            appearance = None if appearance is None else appearance[sane]
+        covered = np.zeros(len(scores))
+        if appearance is not None:
+            likely = boxes[scores >= _LIKELY]
+            covered = covered_share(boxes, likely)
+        return _Seen(boxes, scores, appearance, covered)
+
+    def _associate(self, seen: _Seen, monotonic: float) -> tuple[Rows, Rows, Rows]:
+        """Rows of tracks, rows of their detections, and the strong detections left over."""
+        count, found = len(self._records), len(seen.scores)
+        strong = seen.scores >= self._high_score
+        weak = (seen.scores >= self._low_score) & ~strong
+        if not count or not found:
+            return _NONE, _NONE, np.flatnonzero(strong)
+        states = np.array([STATE_ORDER[record.state] for record in self._records])
+        confirmed, lost, tentative = states == 0, states == 1, states == 2
+        doubtful = tentative & (np.array([record.hits for record in self._records]) >= self._confirm_hits)
         predicted = from_centre(self._states.value)
-        high = np.flatnonzero(scores >= self._high_score)
-        low = np.flatnonzero((scores >= self._low_score) & (scores < self._high_score))
-        states = [record.state for record in self._records]
-        confirmed = _where(states, TrackState.CONFIRMED)
-        lost = _where(states, TrackState.LOST)
-        tentative = _where(states, TrackState.TENTATIVE)
-        pairs: list[tuple[int, int]] = []
+        trust = 0.5 + 0.5 * seen.scores
+        similarity = self._similarity(seen)
+        looks = self._looks * similarity * (1.0 - seen.covered)
+        near = buffered_iou(predicted, seen.boxes, self._buffer)
+        far = buffered_iou(predicted, seen.boxes, self._wide_buffer)
+        partner = np.full(count, -1, np.intp)
+        free = np.ones(found, bool)
 
-        def stage(rows: Rows, columns: Rows, buffer: float, floor: float) -> tuple[Rows, Rows]:
-            found = self._match(predicted, boxes, scores, rows, columns, buffer, floor)
-            pairs.extend(found)
-            return (
-                np.setdiff1d(rows, np.array([row for row, _ in found], np.intp)),
-                np.setdiff1d(columns, np.array([column for _, column in found], np.intp)),
-            )
+        def stage(tracks: NDArray[np.bool_], columns: NDArray[np.bool_], gain: Floats) -> None:
+            rows = np.flatnonzero(tracks & (partner < 0))
+            places = np.flatnonzero(columns & free)
+            if len(rows) and len(places):
+                first, second = assign(gain[np.ix_(rows, places)])
+                partner[rows[first]] = places[second]
+                free[places[second]] = False
 
-        known, high = stage(np.concatenate([confirmed, lost]), high, self._buffer, self._min_overlap)
-        seen, low = stage(np.intersect1d(known, confirmed), low, self._buffer, 0.4)
-        missing = np.concatenate([seen, np.intersect1d(known, lost)])
-        missing, high = stage(missing, high, self._wide_buffer, self._min_overlap)
-        tentative, high = stage(tentative, high, self._wide_buffer, self._min_overlap)
-        return pairs, high
+        def gain(overlap: Floats, floor: float) -> Floats:
+            # Looks choose among those who overlap; they never part a pair that nothing else explains.
+            value: Floats = np.where(overlap >= floor, np.maximum(overlap * trust + looks, 1e-3), 0.0)
+            return value
 
-    def _match(
-        self, predicted: Floats, boxes: Floats, scores: Floats, rows: Rows, columns: Rows, buffer: float,
-        floor: float,
-    ) -> list[tuple[int, int]]:  # fmt: skip
-        """The assignment with the largest total overlap, of pairs that overlap at least `floor`."""
-        if not len(rows) or not len(columns):
-            return []
-        overlap = buffered_iou(predicted[rows], boxes[columns], buffer)
-        gain = np.where(overlap >= floor, overlap * (0.5 + 0.5 * scores[columns])[None], 0.0)
-        first, second = linear_sum_assignment(gain, maximize=True)
-        good = gain[first, second] > 0
-        return [(int(rows[i]), int(columns[j])) for i, j in zip(first[good], second[good], strict=True)]
+        stage(confirmed | lost, strong, gain(near, self._min_overlap))
+        stage(confirmed, weak, gain(near, 0.4))
+        wide = gain(far, self._min_overlap)
+        stage(confirmed | lost, strong, wide)
+        stage(tentative, strong, wide)
+        stage(doubtful, weak, gain(near, 0.4))
+        if seen.appearance is not None:
+            stage(lost, strong, self._again(seen, similarity, monotonic))
+        rows = np.flatnonzero(partner >= 0)
+        return rows, partner[rows], np.flatnonzero(strong & free)
 
-    def _apply(
-        self, pairs: Sequence[tuple[int, int]], boxes: Floats, scores: Floats, monotonic: float
-    ) -> None:
+    def _similarity(self, seen: _Seen) -> Floats:
+        """Likeness (tracks, detections) in -1..1; 0 where a track's looks are not known."""
+        result = np.zeros((len(self._records), len(seen.scores)))
+        known = [row for row, record in enumerate(self._records) if record.looks is not None]
+        if seen.appearance is not None and known:
+            looks = np.array([self._records[row].looks for row in known], np.float32)
+            result[known] = self._space.similarity(looks, seen.appearance)
+        return result
+
+    def _again(self, seen: _Seen, similarity: Floats, monotonic: float) -> Floats:
+        """Gain of pairs of somebody lost with somebody of the same looks and size, in reach."""
+        value, other = self._states.value, to_centre(seen.boxes)
+        height = np.maximum(value[:, 3:], 1.0)
+        away = np.hypot(*(value[:, None, :2] - other[None, :, :2]).transpose(2, 0, 1)) / height
+        hidden = np.array([monotonic - record.last_monotonic for record in self._records])[:, None]
+        resize = np.abs(np.log(np.maximum(other[None, :, 3], 1.0) / height))
+        possible = (
+            (similarity >= self._same_looks)
+            & (away < _STRAY + _WALK * hidden)
+            & (resize < _RESIZE)
+            & (seen.covered < 0.5)
+        )
+        gain: Floats = np.where(possible, similarity, 0.0)
+        return gain
+
+    def _apply(self, rows: Rows, columns: Rows, seen: _Seen, monotonic: float) -> None:
         for record in self._records:
             record.detection = -1
-        if not pairs:
+        if not len(rows):
             return
-        rows = np.array([row for row, _ in pairs], np.intp)
-        columns = np.array([column for _, column in pairs], np.intp)
-        fixed = self._filter.correct(self._states.select(rows), boxes[columns], scores[columns])
+        boxes, scores = seen.boxes[columns], seen.scores[columns]
+        fixed = self._filter.correct(self._states.select(rows), boxes, scores)
         self._states.value[rows], self._states.rate[rows] = fixed.value, fixed.rate
         self._states.covariance[rows] = fixed.covariance
-        for row, column in pairs:
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
             record = self._records[row]
-            record.detection, record.score = column, float(scores[column])
+            record.detection, record.score = column, float(seen.scores[column])
             record.hits += 1
+            record.total_score += record.score
             record.last_monotonic = monotonic
-            if record.state is not TrackState.TENTATIVE or record.hits >= self._confirm_hits:
+            if record.state is not TrackState.TENTATIVE or self._is_person(record):
                 record.state = TrackState.CONFIRMED
+
+    def _is_person(self, record: Record) -> bool:
+        """Whether a tentative track has been seen often and surely enough, or for long."""
+        if record.hits < self._confirm_hits:
+            return False
+        mean = record.total_score / record.hits
+        waited = record.last_monotonic - record.first_monotonic
+        return mean >= self._sure_score or (mean >= self._new_score and waited >= self._doubt_seconds)
+
+    def _learn_looks(self, seen: _Seen) -> None:
+        """Takes the looks of everybody who is seen well into the tracks' and the camera's memory."""
+        if seen.appearance is None:
+            return
+        clear = (seen.scores >= self._high_score) & (seen.covered < _CLEAR)
+        self._space.learn(seen.appearance[clear])
+        for record in self._records:
+            if record.detection >= 0 and clear[record.detection]:
+                record.looks_count += 1
+                rate = np.float32(max(_LOOKS_RATE, 1.0 / record.looks_count))
+                new = seen.appearance[record.detection]
+                record.looks = new if record.looks is None else record.looks + (new - record.looks) * rate
 
     def _age(self, monotonic: float) -> None:
         for record in self._records:
@@ -244,9 +283,9 @@ class Tracker:
             else:
                 record.state = TrackState.LOST
 
-    def _newcomers(self, free: Rows, boxes: Floats, scores: Floats) -> Rows:
+    def _newcomers(self, free: Rows, seen: _Seen) -> Rows:
         """Strong free detections that are not a second box of somebody who is already followed."""
-        free = free[scores[free] >= self._new_score]
+        free, boxes = free[seen.scores[free] >= self._new_score], seen.boxes
         taken = [record.detection for record in self._records if record.detection >= 0]
         if len(free) and taken:
             double = buffered_iou(boxes[free], boxes[taken]).max(axis=1) > self._duplicate_iou
@@ -254,15 +293,26 @@ class Tracker:
         return free
 
     def _start(self, rows: Rows, boxes: Floats, scores: Floats, monotonic: float, captured_at: float) -> None:
-        state = TrackState.CONFIRMED if self._confirm_hits <= 1 else TrackState.TENTATIVE
         started = self._filter.start(boxes[rows])
         self._states = self._states.append(started)
         for row, value in zip(rows, started.value, strict=True):
             self._count += 1
             self._records.append(
-                _Record(self._count, state, float(scores[row]), captured_at, monotonic, monotonic,
-                        (float(value[0]), float(value[1])), monotonic, detection=int(row))
-            )  # fmt: skip
+                Record(
+                    number=self._count,
+                    state=TrackState.TENTATIVE,
+                    score=float(scores[row]),
+                    started_at=captured_at,
+                    first_monotonic=monotonic,
+                    last_monotonic=monotonic,
+                    anchor=(float(value[0]), float(value[1])),
+                    anchor_since=monotonic,
+                    total_score=float(scores[row]),
+                    detection=int(row),
+                )
+            )
+            if self._is_person(self._records[-1]):
+                self._records[-1].state = TrackState.CONFIRMED
 
     def _report(self, boxes: Floats, monotonic: float) -> list[Track]:
         corners = from_centre(self._states.value).astype(np.float32)
@@ -293,12 +343,8 @@ class Tracker:
         return tracks
 
     @staticmethod
-    def _stays(record: _Record, value: Floats, height: float, monotonic: float) -> bool:
+    def _stays(record: Record, value: Floats, height: float, monotonic: float) -> bool:
         """Whether the centre has been within a quarter body height of one place for a second."""
         if np.hypot(value[0] - record.anchor[0], value[1] - record.anchor[1]) > 0.25 * height:
             record.anchor, record.anchor_since = (float(value[0]), float(value[1])), monotonic
         return monotonic - record.anchor_since >= 1.0
-
-
-def _where(states: Sequence[TrackState], state: TrackState) -> Rows:
-    return np.array([row for row, one in enumerate(states) if one is state], np.intp)

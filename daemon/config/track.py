@@ -40,10 +40,24 @@ class TrackConfig(ConfigModel):
         ge=1,
         le=30,
     )
+    sure_score: float = Field(
+        default=0.62,
+        title="Sure detection",
+        description="Mean score from which those hits are enough; others count after `doubt`.",
+        ge=0.0,
+        le=0.99,
+    )
+    doubt: Duration = Field(
+        default=5.0,
+        title="Doubt",
+        description="How long somebody who is seen weakly must stay to count as a person.",
+        ge=0.0,
+        le=60,
+    )
     lost: Duration = Field(
-        default=2.0,
+        default=4.0,
         title="Lost after",
-        description="A person who is hidden for longer gets a new id.",
+        description="A person who is hidden, or out of the picture, for longer gets a new id.",
         ge=0.1,
         le=60,
     )

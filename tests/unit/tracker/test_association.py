@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from tracker.appearance import DESCRIPTOR_LENGTH
 from tracker.association import Track, Tracker, TrackState
 from tracker.detector import Detections
 
@@ -96,3 +98,63 @@ def test_stationary_and_speed() -> None:
         (walks,) = _step(moving, _see(_walk(10 * n)), n / 10)
     assert (rests.stationary, walks.stationary) == (True, False)
     assert walks.speed == pytest.approx(1.0, rel=0.05)
+
+
+def test_a_thing_that_looks_a_little_like_a_person_counts_only_after_a_while() -> None:
+    tracker, since = Tracker("door", sure_score=0.62, doubt_seconds=5.0), {}
+    for n in range(80):
+        for track in _step(tracker, _see(_walk(0), score=0.55), 0.1 * n):
+            since.setdefault(track.state, 0.1 * n)
+    assert since[TrackState.CONFIRMED] == pytest.approx(5.0, abs=0.15)
+    faint = Tracker("door", sure_score=0.62, doubt_seconds=5.0)
+    for n in range(100):
+        tracks = _step(faint, _see(_walk(0), score=0.51 if n < 5 else 0.4), 0.1 * n)
+    assert TrackState.CONFIRMED not in [track.state for track in tracks]
+
+
+def _looks(*kinds: int) -> NDArray[np.float32]:
+    """Descriptors of clearly different people, a little different each time."""
+    rng = np.random.default_rng(sum(kinds) + len(kinds))
+    found = np.eye(len(kinds) + 8, DESCRIPTOR_LENGTH)[list(kinds)] + rng.normal(0, 0.01, (len(kinds), 120))
+    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _numbers(tracks: list[Track]) -> list[int]:
+    """Numbers of the tracks that are seen, from left to right."""
+    seen = [track for track in tracks if track.detection_box is not None]
+    return [track.number for track in sorted(seen, key=lambda track: float(track.box[0]))]
+
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_looks_decide_where_two_are_equally_near(who: int) -> None:
+    tracker = Tracker("door")
+    for n in range(10):
+        tracker.update(
+            _see(_walk(200), _walk(250)), monotonic=0.1 * n, captured_at=1.0, appearance=_looks(0, 1)
+        )
+    tracks = tracker.update(_see(_walk(225)), monotonic=1.0, captured_at=1.0, appearance=_looks(who))
+    assert _numbers(tracks) == [who + 1]
+
+
+def test_who_comes_out_elsewhere_is_known_again_and_a_stranger_is_not() -> None:
+    for kind, same in ((0, True), (2, False)):
+        tracker = Tracker("door", lost_seconds=4.0)
+        for n in range(20):  # walks to the right with somebody else about, and goes behind a wall
+            tracker.update(
+                _see(_walk(6 * n), (500, 100, 540, 200)),
+                monotonic=0.1 * n,
+                captured_at=1.0,
+                appearance=_looks(0, 1),
+            )
+        for n in range(20, 40):
+            tracker.update(
+                _see((500, 100, 540, 200)), monotonic=0.1 * n, captured_at=1.0, appearance=_looks(1)
+            )
+        for n in range(40, 45):  # and comes back where it went in, not where the motion led
+            tracks = tracker.update(
+                _see(_walk(100), (500, 100, 540, 200)),
+                monotonic=0.1 * n,
+                captured_at=1.0,
+                appearance=_looks(kind, 1),
+            )
+        assert (_numbers(tracks)[0] == 1) is same
