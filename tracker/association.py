@@ -9,6 +9,7 @@ and comes out elsewhere is known again by them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -181,32 +182,30 @@ class Tracker:
         trust = 0.5 + 0.5 * seen.scores
         similarity = self._similarity(seen)
         looks = self._looks * similarity * (1.0 - seen.covered)
-        near = buffered_iou(predicted, seen.boxes, self._buffer)
-        far = buffered_iou(predicted, seen.boxes, self._wide_buffer)
         partner = np.full(count, -1, np.intp)
         free = np.ones(found, bool)
 
-        def stage(tracks: NDArray[np.bool_], columns: NDArray[np.bool_], gain: Floats) -> None:
-            rows = np.flatnonzero(tracks & (partner < 0))
-            places = np.flatnonzero(columns & free)
+        def stage(tracks: NDArray[np.bool_], columns: NDArray[np.bool_], buffer: float, floor: float) -> None:
+            rows, places = np.flatnonzero(tracks & (partner < 0)), np.flatnonzero(columns & free)
             if len(rows) and len(places):
-                first, second = assign(gain[np.ix_(rows, places)])
-                partner[rows[first]] = places[second]
-                free[places[second]] = False
+                overlap = buffered_iou(predicted[rows], seen.boxes[places], buffer)
+                # Looks choose among those who overlap; they never part a pair that nothing else explains.
+                gain = np.maximum(overlap * trust[places] + looks[np.ix_(rows, places)], 1e-3)
+                take(rows, places, np.where(overlap >= floor, gain, 0.0))
 
-        def gain(overlap: Floats, floor: float) -> Floats:
-            # Looks choose among those who overlap; they never part a pair that nothing else explains.
-            value: Floats = np.where(overlap >= floor, np.maximum(overlap * trust + looks, 1e-3), 0.0)
-            return value
+        def take(rows: Rows, places: Rows, gain: Floats) -> None:
+            first, second = assign(gain)
+            partner[rows[first]] = places[second]
+            free[places[second]] = False
 
-        stage(confirmed | lost, strong, gain(near, self._min_overlap))
-        stage(confirmed, weak, gain(near, 0.4))
-        wide = gain(far, self._min_overlap)
-        stage(confirmed | lost, strong, wide)
-        stage(tentative, strong, wide)
-        stage(doubtful, weak, gain(near, 0.4))
-        if seen.appearance is not None:
-            stage(lost, strong, self._again(seen, similarity, monotonic))
+        stage(confirmed | lost, strong, self._buffer, self._min_overlap)
+        stage(confirmed, weak, self._buffer, 0.4)
+        stage(confirmed | lost, strong, self._wide_buffer, self._min_overlap)
+        stage(tentative, strong, self._wide_buffer, self._min_overlap)
+        stage(doubtful, weak, self._buffer, 0.4)
+        rows, places = np.flatnonzero(lost & (partner < 0)), np.flatnonzero(strong & free)
+        if seen.appearance is not None and len(rows) and len(places):
+            take(rows, places, self._again(rows, places, seen, similarity, monotonic))
         rows = np.flatnonzero(partner >= 0)
         return rows, partner[rows], np.flatnonzero(strong & free)
 
@@ -219,20 +218,16 @@ class Tracker:
             result[known] = self._space.similarity(looks, seen.appearance)
         return result
 
-    def _again(self, seen: _Seen, similarity: Floats, monotonic: float) -> Floats:
+    def _again(self, rows: Rows, places: Rows, seen: _Seen, similarity: Floats, monotonic: float) -> Floats:
         """Gain of pairs of somebody lost with somebody of the same looks and size, in reach."""
-        value, other = self._states.value, to_centre(seen.boxes)
+        value, other = self._states.value[rows], to_centre(seen.boxes[places])
+        alike = similarity[np.ix_(rows, places)]
         height = np.maximum(value[:, 3:], 1.0)
-        away = np.hypot(*(value[:, None, :2] - other[None, :, :2]).transpose(2, 0, 1)) / height
-        hidden = np.array([monotonic - record.last_monotonic for record in self._records])[:, None]
-        resize = np.abs(np.log(np.maximum(other[None, :, 3], 1.0) / height))
-        possible = (
-            (similarity >= self._same_looks)
-            & (away < _STRAY + _WALK * hidden)
-            & (resize < _RESIZE)
-            & (seen.covered < 0.5)
-        )
-        gain: Floats = np.where(possible, similarity, 0.0)
+        away = np.hypot(value[:, :1] - other[:, 0], value[:, 1:2] - other[:, 1]) / height
+        hidden = np.array([[monotonic - self._records[row].last_monotonic] for row in rows])
+        resize = np.abs(np.log(np.maximum(other[:, 3], 1.0) / height))
+        possible = (alike >= self._same_looks) & (away < _STRAY + _WALK * hidden) & (resize < _RESIZE)
+        gain: Floats = np.where(possible & (seen.covered[places] < 0.5), alike, 0.0)
         return gain
 
     def _apply(self, rows: Rows, columns: Rows, seen: _Seen, monotonic: float) -> None:
@@ -299,6 +294,7 @@ class Tracker:
             self._count += 1
             self._records.append(
                 Record(
+                    id=f"{int(captured_at * 1000)}-{self._camera}-{self._count}",
                     number=self._count,
                     state=TrackState.TENTATIVE,
                     score=float(scores[row]),
@@ -319,32 +315,32 @@ class Tracker:
         velocity = self._states.rate[:, :2].astype(np.float32)
         heights = np.maximum(self._states.value[:, 2:].max(axis=1, initial=1.0), 1.0)
         speeds = np.hypot(velocity[:, 0], velocity[:, 1]) / heights
+        places, tall, fast = self._states.value.tolist(), heights.tolist(), speeds.tolist()
+        detected = boxes.astype(np.float32)
         tracks = []
         for row, record in enumerate(self._records):
-            stationary = self._stays(record, self._states.value[row], float(heights[row]), monotonic)
-            seen = record.detection >= 0
             tracks.append(
                 Track(
-                    id=f"{int(record.started_at * 1000)}-{self._camera}-{record.number}",
+                    id=record.id,
                     number=record.number,
                     state=record.state,
                     box=corners[row],
-                    detection_box=boxes[record.detection].astype(np.float32) if seen else None,
+                    detection_box=detected[record.detection] if record.detection >= 0 else None,
                     velocity=velocity[row],
                     score=record.score,
                     started_at=record.started_at,
                     first_monotonic=record.first_monotonic,
                     last_monotonic=record.last_monotonic,
                     hits=record.hits,
-                    stationary=stationary,
-                    speed=float(speeds[row]),
+                    stationary=self._stays(record, places[row], tall[row], monotonic),
+                    speed=fast[row],
                 )
             )
         return tracks
 
     @staticmethod
-    def _stays(record: Record, value: Floats, height: float, monotonic: float) -> bool:
+    def _stays(record: Record, value: list[float], height: float, monotonic: float) -> bool:
         """Whether the centre has been within a quarter body height of one place for a second."""
-        if np.hypot(value[0] - record.anchor[0], value[1] - record.anchor[1]) > 0.25 * height:
-            record.anchor, record.anchor_since = (float(value[0]), float(value[1])), monotonic
+        if math.dist(value[:2], record.anchor) > 0.25 * height:
+            record.anchor, record.anchor_since = (value[0], value[1]), monotonic
         return monotonic - record.anchor_since >= 1.0

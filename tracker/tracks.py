@@ -62,6 +62,7 @@ STATE_ORDER = {TrackState.CONFIRMED: 0, TrackState.LOST: 1, TrackState.TENTATIVE
 class Record:
     """What a track remembers beside its filter state."""
 
+    id: str
     number: int
     state: TrackState
     score: float
