@@ -15,8 +15,8 @@ __all__ = ["DESCRIPTOR_LENGTH", "AppearanceSpace", "describe"]
 
 Floats = NDArray[np.float32]
 
-_ROWS, _COLUMNS = 15, 6  # the grid in a box
-_BANDS = np.repeat(np.arange(5), (2, 3, 3, 3, 4))  # head, chest, waist, thighs, feet
+_ROWS, _COLUMNS = 20, 6  # the grid in a box
+_BANDS = np.repeat(np.arange(5), (3, 4, 4, 4, 5))  # head, chest, waist, thighs, feet
 _CHANNELS, _BINS = 3, 8
 _SPREAD = 0.35  # of the width on either side of the middle: the corners of a box show what is behind
 DESCRIPTOR_LENGTH = 5 * _CHANNELS * _BINS
