@@ -4,7 +4,8 @@ The network starts from the weights of an exported YOLOX-nano, of whose classes 
 kept, and which also is the teacher: on everyday scenes the network is held to what the start says there, so
 that it does not forget the street while it learns the floor. After each pass the moving average of the
 weights is measured on the held-out samples and written beside the model (`.last.onnx`); the best is kept,
-mixed with the start where that is better still, and its score calibrated.
+mixed with the start, or with the model that it went on from, where that is better still, and its score
+calibrated.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ __all__ = ["Settings", "fine_tune", "train"]
 _LOG = logging.getLogger(__name__)
 
 _CHECKPOINT = 50  # steps between two writings of the average, for runs that are cut short
-_PRECISION = 0.85  # of detections of score 0.5, which start a track
+_PRECISION = 0.87  # of detections of score 0.5, which start a track
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +123,7 @@ def fine_tune(
     train(training, held_out, start, out, settings, init=init)
     if not held_out:
         return {}
-    mixture = mix(_load(start), _load(out), held_out)
+    mixture = mix(_load(start), _load(out), held_out, init=_load(init) if init else None)
     network = calibrate(mixture, held_out, _PRECISION)
     _write(network, out, settings)
     return measure(network, held_out)

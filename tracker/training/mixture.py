@@ -28,23 +28,32 @@ _HALVINGS = 5
 
 
 def mix(
-    start: YoloxNano, tuned: YoloxNano, held_out: Sequence[Sample], shares: Sequence[float] = _MIXTURES
+    start: YoloxNano,
+    tuned: YoloxNano,
+    held_out: Sequence[Sample],
+    shares: Sequence[float] = _MIXTURES,
+    *,
+    init: YoloxNano | None = None,
 ) -> YoloxNano:
-    """The best mixture, by `merit`, of the start and of a tuned model.
+    """The best mixture, by `merit`, of a tuned model with the start or with what it went on from.
 
     Args:
         start: Where the tuned model came from, and what losses are counted against.
         tuned: The tuned model.
         held_out: What is measured on.
         shares: Shares of the tuned model that are tried.
+        init: An earlier model from the same start, that the tuned one went on from.
     """
     before = measure(start, held_out)
     best, chosen = -math.inf, tuned
-    for share in shares:
-        mixture = blend(start, tuned, share)
+    pairs = [("start", start, share) for share in shares]
+    if init is not None:
+        pairs += [("init", init, share) for share in shares if share < 1.0]
+    for name, other, share in pairs:
+        mixture = blend(other, tuned, share)
         metrics = measure(mixture, held_out)
         value = merit(metrics, before)
-        report(f"share={share:.2f}", metrics, value)
+        report(f"with={name} share={share:.2f}", metrics, value)
         if value > best:
             best, chosen = value, mixture
     return chosen
