@@ -8,7 +8,7 @@ time. The networks come with each call, so that workers can share nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from classifier.model import ActionScores
@@ -93,6 +93,8 @@ class CameraPipeline:
                 captured_at=frame.captured_at,
                 appearance=describe(frame.image, detections.boxes),
             )
+        # An id that went over to another body starts anew there: the old body's poses tell nothing of it.
+        self._forget(track.id for track in tracks if track.moved)
         with clock.stage("pose"):
             seen = [track for track in tracks if track.last_monotonic == frame.monotonic]
             estimator = engines.estimator(self._settings.pose)
@@ -107,7 +109,7 @@ class CameraPipeline:
                 messages += self._alerts.evaluate(scene)
             if self._settings.publish_tracks:
                 messages.append(self._events.tracks_message(scene))
-        self._forget(tracks)
+        self._forget(track.id for track in tracks if track.state is TrackState.REMOVED)
         return FrameResult(scene, messages)
 
     def initial_messages(self) -> list[Message]:
@@ -183,12 +185,9 @@ class CameraPipeline:
             people=tuple(people),
         )
 
-    def _forget(self, tracks: Sequence[Track]) -> None:
-        removed = [track.id for track in tracks if track.state is TrackState.REMOVED]
-        if not removed:
-            return
-        self._follower.drop(removed)
-        for track_id in removed:
+    def _forget(self, tracks: Iterable[str]) -> None:
+        for track_id in tracks:
+            self._follower.drop([track_id])
             self._scores.pop(track_id, None)
             self._actions.drop(track_id)
             if self._windows is not None:

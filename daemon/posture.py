@@ -104,7 +104,8 @@ class Postures:
         self._known = {k: one for k, one in self._known.items() if k in live or one.seen >= oldest}
         seen = {person.track.id: person for person in scene.confirmed}
         for track, person in seen.items():
-            before = self._known.get(track) or self._inherited(person, scene, set(seen))
+            before = None if person.track.moved else self._known.get(track)
+            before = before or self._inherited(person, scene, set(seen))
             self._known[track] = _followed(before, person, scene.monotonic)
         return {track: self._known[track] for track in seen}
 

@@ -20,6 +20,22 @@ _BANDS = np.repeat(np.arange(5), (3, 4, 4, 4, 5))  # head, chest, waist, thighs,
 _CHANNELS, _BINS = 3, 8
 _SPREAD = 0.35  # of the width on either side of the middle: the corners of a box show what is behind
 DESCRIPTOR_LENGTH = 5 * _CHANNELS * _BINS
+_CHANNEL_START = np.arange(_CHANNELS) * 256
+
+
+def _bins() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Of each value of each channel (3 * 256): the lower bin among the 24, and the share of the upper one.
+
+    Colours are mostly grey: a and b get narrow bins around 128, the outer ones take the rest.
+    """
+    level = np.arange(256)
+    values = np.stack([level / 32.0, (level - 88.0) / 10.0, (level - 88.0) / 10.0]) - 0.5
+    values = np.clip(values, 0.0, _BINS - 1.001)
+    lower = values.astype(np.intp)
+    return (lower + np.arange(_CHANNELS)[:, None] * _BINS).ravel(), (values - lower).ravel()
+
+
+_PLACE, _SHARE = _bins()
 
 
 def describe(image: NDArray[np.uint8], boxes: NDArray[np.floating]) -> Floats:
@@ -42,19 +58,18 @@ def describe(image: NDArray[np.uint8], boxes: NDArray[np.floating]) -> Floats:
     size = corners[:, 2:] - corners[:, :2]
     columns = _places(corners[:, :1] + size[:, :1] * across, image.shape[1])
     rows = _places(corners[:, 1:2] + size[:, 1:2] * along, image.shape[0])
-    pixels = image[rows[:, :, None], columns[:, None, :]]
-    lab = cv2.cvtColor(pixels.reshape(count * _ROWS, _COLUMNS, 3), cv2.COLOR_BGR2LAB)
-    # Colours are mostly grey: a and b get narrow bins around 128, the outer ones take the rest.
-    values = (lab.reshape(-1, 3).astype(np.float32) - (0.0, 88.0, 88.0)) / (32.0, 10.0, 10.0) - 0.5
-    values = np.clip(values, 0.0, _BINS - 1.001)
-    lower = values.astype(np.intp)
-    share = values - lower
-    group = np.repeat((np.arange(count)[:, None] * 5 + _BANDS).ravel(), _COLUMNS)[:, None] * _CHANNELS
-    place = (group + np.arange(_CHANNELS)) * _BINS + lower
-    across_weight = np.tile(np.exp(-(((across - 0.5) / 0.25) ** 2)), count * _ROWS)[:, None]
-    length = count * DESCRIPTOR_LENGTH
-    counts = np.bincount(place.ravel(), ((1.0 - share) * across_weight).ravel(), length)
-    counts += np.bincount(place.ravel() + 1, (share * across_weight).ravel(), length)
+    places = rows[:, :, None] * image.shape[1] + columns[:, None, :]
+    pixels = image.reshape(-1, 3).take(places.ravel(), axis=0)  # half the time of image[rows, columns]
+    lab = cv2.cvtColor(pixels.reshape(count * _ROWS, _COLUMNS, 3), cv2.COLOR_BGR2LAB).reshape(-1, 3)
+    # Each value goes into its bin and the next one, by how near it is to either.
+    cell = lab + _CHANNEL_START
+    share = _SHARE.take(cell)
+    weight = np.tile(np.exp(-(((across - 0.5) / 0.25) ** 2)), count * _ROWS)[:, None]
+    group = np.repeat((np.arange(count)[:, None] * 5 + _BANDS).ravel() * (_CHANNELS * _BINS), _COLUMNS)
+    place = (_PLACE.take(cell) + group[:, None]).ravel()
+    upper = weight * share
+    counts = np.bincount(place, (weight - upper).ravel(), count * DESCRIPTOR_LENGTH)
+    counts[1:] += np.bincount(place, upper.ravel(), count * DESCRIPTOR_LENGTH)[:-1]
     histograms = counts.reshape(-1, _BINS)
     roots = np.sqrt(histograms / histograms.sum(axis=1, keepdims=True)).reshape(count, -1)
     result: Floats = (roots / np.sqrt(5 * _CHANNELS)).astype(np.float32)

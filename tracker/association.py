@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.appearance import AppearanceSpace
+from tracker.identity import Identities
 from tracker.kalman import BoxFilter, BoxStates, from_centre, to_centre
 from tracker.matching import assign, buffered_iou, covered_share
-from tracker.tracks import STATE_ORDER, Record, Track, TrackState
+from tracker.tracks import STATE_ORDER, Identity, Record, Track, TrackState
 
 if TYPE_CHECKING:
     from tracker.detector import Detections
@@ -33,7 +33,7 @@ _NONE: Rows = np.zeros(0, np.intp)
 _FAR = 1e6  # px from the corner of the image, beyond which a box is nonsense
 _LIKELY = 0.3  # score from which a detection may stand in front of another
 _CLEAR = 0.3  # share of a box covered by others, up to which it shows its person
-_LOOKS_RATE = 0.1  # of a new look in what a track remembers
+_UPRIGHT = 0.85  # width over height up to which the bands of a look are head, chest ... feet
 _STRAY, _WALK = 0.6, 1.2  # body heights, and heights a second, that somebody lost may be off the prediction
 _RESIZE = 0.35  # log of the ratio of heights by which somebody may have come nearer or gone away
 
@@ -102,7 +102,7 @@ class Tracker:
         self._sure_score, self._doubt_seconds = sure_score, doubt_seconds
         self._buffer, self._wide_buffer, self._min_overlap = buffer, wide_buffer, min_overlap
         self._looks, self._same_looks = looks, same_looks
-        self._space = AppearanceSpace()
+        self._identities = Identities()
         self._duplicate_iou = duplicate_iou
         self._filter = box_filter or BoxFilter()
         self._states = BoxStates()
@@ -142,12 +142,16 @@ class Tracker:
         # 4. New people.
         newcomers = self._newcomers(free, seen)
         self._start(newcomers, seen.boxes, seen.scores, monotonic, captured_at)
-        self._learn_looks(seen)
-        # 5. The report; the removed are in it once.
-        tracks = self._report(seen.boxes, monotonic)
-        keep = np.array([record.state is not TrackState.REMOVED for record in self._records], bool)
-        self._states = self._states.select(keep)
-        self._records = [r for r in self._records if r.state is not TrackState.REMOVED]
+        # 5. Whether everybody is still who they were.
+        boxes = from_centre(self._states.value)
+        if seen.appearance is not None:
+            self._identify(boxes, seen, monotonic)
+        # 6. The report; the removed are in it once.
+        tracks = self._report(boxes, seen.boxes, monotonic)
+        if any(record.state is TrackState.REMOVED for record in self._records):
+            keep = np.array([record.state is not TrackState.REMOVED for record in self._records], bool)
+            self._states = self._states.select(keep)
+            self._records = [r for r in self._records if r.state is not TrackState.REMOVED]
         return tracks
 
     def _look_at(self, detections: Detections, appearance: NDArray[np.float32] | None) -> _Seen:
@@ -180,14 +184,15 @@ class Tracker:
         doubtful = tentative & (np.array([record.hits for record in self._records]) >= self._confirm_hits)
         predicted = from_centre(self._states.value)
         trust = 0.5 + 0.5 * seen.scores
-        similarity = self._similarity(seen)
+        similarity = self._identities.similarity(self._records, seen.appearance, found)
         looks = self._looks * similarity * (1.0 - seen.covered)
         partner = np.full(count, -1, np.intp)
         free = np.ones(found, bool)
 
         def stage(tracks: NDArray[np.bool_], columns: NDArray[np.bool_], buffer: float, floor: float) -> None:
-            rows, places = np.flatnonzero(tracks & (partner < 0)), np.flatnonzero(columns & free)
-            if len(rows) and len(places):
+            rows = np.flatnonzero(tracks & (partner < 0))
+            places = np.flatnonzero(columns & free) if len(rows) else _NONE
+            if len(places):
                 overlap = buffered_iou(predicted[rows], seen.boxes[places], buffer)
                 # Looks choose among those who overlap; they never part a pair that nothing else explains.
                 gain = np.maximum(overlap * trust[places] + looks[np.ix_(rows, places)], 1e-3)
@@ -209,40 +214,54 @@ class Tracker:
         rows = np.flatnonzero(partner >= 0)
         return rows, partner[rows], np.flatnonzero(strong & free)
 
-    def _similarity(self, seen: _Seen) -> Floats:
-        """Likeness (tracks, detections) in -1..1; 0 where a track's looks are not known."""
-        result = np.zeros((len(self._records), len(seen.scores)))
-        known = [row for row, record in enumerate(self._records) if record.looks is not None]
-        if seen.appearance is not None and known:
-            looks = np.array([self._records[row].looks for row in known], np.float32)
-            result[known] = self._space.similarity(looks, seen.appearance)
-        return result
-
     def _again(self, rows: Rows, places: Rows, seen: _Seen, similarity: Floats, monotonic: float) -> Floats:
         """Gain of pairs of somebody lost with somebody of the same looks and size, in reach."""
-        value, other = self._states.value[rows], to_centre(seen.boxes[places])
         alike = similarity[np.ix_(rows, places)]
+        reach = self._reach(rows, to_centre(seen.boxes[places]), monotonic)
+        possible = (alike >= self._same_looks) & reach & (seen.covered[places] < 0.5)
+        gain: Floats = np.where(possible, alike, 0.0)
+        return gain
+
+    def _reach(self, rows: Rows, other: Floats, monotonic: float) -> NDArray[np.bool_]:
+        """Whether bodies can be at `other` (M, 4), centre and size, by now: (rows, M)."""
+        value = self._states.value[rows]
         height = np.maximum(value[:, 3:], 1.0)
         away = np.hypot(value[:, :1] - other[:, 0], value[:, 1:2] - other[:, 1]) / height
         hidden = np.array([[monotonic - self._records[row].last_monotonic] for row in rows])
         resize = np.abs(np.log(np.maximum(other[:, 3], 1.0) / height))
-        possible = (alike >= self._same_looks) & (away < _STRAY + _WALK * hidden) & (resize < _RESIZE)
-        gain: Floats = np.where(possible & (seen.covered[places] < 0.5), alike, 0.0)
-        return gain
+        reach: NDArray[np.bool_] = (away < _STRAY + _WALK * hidden) & (resize < _RESIZE)
+        return reach
+
+    def _identify(self, boxes: Floats, seen: _Seen, monotonic: float) -> None:
+        assert seen.appearance is not None
+        size = seen.boxes[:, 2:] - seen.boxes[:, :2]
+        upright = size[:, 0] <= _UPRIGHT * size[:, 1]
+        clear = (seen.scores >= self._high_score) & (seen.covered < _CLEAR) & upright
+        self._identities.welcome(
+            [r for r in self._records if r.born == monotonic],
+            [r for r in self._records if r.state is TrackState.LOST],
+        )
+        self._identities.learn(self._records, seen.appearance, clear)
+        self._identities.meet(self._records, boxes)
+        everybody = np.arange(len(self._records))
+        self._identities.judge(
+            self._records, lambda: self._reach(everybody, self._states.value, monotonic).T, monotonic
+        )
 
     def _apply(self, rows: Rows, columns: Rows, seen: _Seen, monotonic: float) -> None:
         for record in self._records:
-            record.detection = -1
+            record.detection, record.moved = -1, False
         if not len(rows):
             return
         boxes, scores = seen.boxes[columns], seen.scores[columns]
         fixed = self._filter.correct(self._states.select(rows), boxes, scores)
         self._states.value[rows], self._states.rate[rows] = fixed.value, fixed.rate
-        self._states.covariance[rows] = fixed.covariance
+        self._states.covariance[:, rows] = fixed.covariance
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
             record = self._records[row]
             record.detection, record.score = column, float(seen.scores[column])
             record.hits += 1
+            record.person.hits += 1
             record.total_score += record.score
             record.last_monotonic = monotonic
             if record.state is not TrackState.TENTATIVE or self._is_person(record):
@@ -253,21 +272,8 @@ class Tracker:
         if record.hits < self._confirm_hits:
             return False
         mean = record.total_score / record.hits
-        waited = record.last_monotonic - record.first_monotonic
+        waited = record.last_monotonic - record.born
         return mean >= self._sure_score or (mean >= self._new_score and waited >= self._doubt_seconds)
-
-    def _learn_looks(self, seen: _Seen) -> None:
-        """Takes the looks of everybody who is seen well into the tracks' and the camera's memory."""
-        if seen.appearance is None:
-            return
-        clear = (seen.scores >= self._high_score) & (seen.covered < _CLEAR)
-        self._space.learn(seen.appearance[clear])
-        for record in self._records:
-            if record.detection >= 0 and clear[record.detection]:
-                record.looks_count += 1
-                rate = np.float32(max(_LOOKS_RATE, 1.0 / record.looks_count))
-                new = seen.appearance[record.detection]
-                record.looks = new if record.looks is None else record.looks + (new - record.looks) * rate
 
     def _age(self, monotonic: float) -> None:
         for record in self._records:
@@ -288,18 +294,23 @@ class Tracker:
         return free
 
     def _start(self, rows: Rows, boxes: Floats, scores: Floats, monotonic: float, captured_at: float) -> None:
+        if not len(rows):
+            return
         started = self._filter.start(boxes[rows])
         self._states = self._states.append(started)
         for row, value in zip(rows, started.value, strict=True):
             self._count += 1
             self._records.append(
                 Record(
-                    id=f"{int(captured_at * 1000)}-{self._camera}-{self._count}",
-                    number=self._count,
+                    person=Identity(
+                        id=f"{int(captured_at * 1000)}-{self._camera}-{self._count}",
+                        number=self._count,
+                        started_at=captured_at,
+                        first_monotonic=monotonic,
+                    ),
                     state=TrackState.TENTATIVE,
                     score=float(scores[row]),
-                    started_at=captured_at,
-                    first_monotonic=monotonic,
+                    born=monotonic,
                     last_monotonic=monotonic,
                     anchor=(float(value[0]), float(value[1])),
                     anchor_since=monotonic,
@@ -310,30 +321,32 @@ class Tracker:
             if self._is_person(self._records[-1]):
                 self._records[-1].state = TrackState.CONFIRMED
 
-    def _report(self, boxes: Floats, monotonic: float) -> list[Track]:
-        corners = from_centre(self._states.value).astype(np.float32)
+    def _report(self, boxes: Floats, detections: Floats, monotonic: float) -> list[Track]:
+        corners = boxes.astype(np.float32)
         velocity = self._states.rate[:, :2].astype(np.float32)
         heights = np.maximum(self._states.value[:, 2:].max(axis=1, initial=1.0), 1.0)
         speeds = np.hypot(velocity[:, 0], velocity[:, 1]) / heights
         places, tall, fast = self._states.value.tolist(), heights.tolist(), speeds.tolist()
-        detected = boxes.astype(np.float32)
+        detected = detections.astype(np.float32)
         tracks = []
         for row, record in enumerate(self._records):
+            person = record.person
             tracks.append(
                 Track(
-                    id=record.id,
-                    number=record.number,
-                    state=record.state,
-                    box=corners[row],
-                    detection_box=detected[record.detection] if record.detection >= 0 else None,
-                    velocity=velocity[row],
-                    score=record.score,
-                    started_at=record.started_at,
-                    first_monotonic=record.first_monotonic,
-                    last_monotonic=record.last_monotonic,
-                    hits=record.hits,
-                    stationary=self._stays(record, places[row], tall[row], monotonic),
-                    speed=fast[row],
+                    person.id,
+                    person.number,
+                    record.state,
+                    corners[row],
+                    detected[record.detection] if record.detection >= 0 else None,
+                    velocity[row],
+                    record.score,
+                    person.started_at,
+                    person.first_monotonic,
+                    record.last_monotonic,
+                    person.hits,
+                    self._stays(record, places[row], tall[row], monotonic),
+                    fast[row],
+                    record.moved,
                 )
             )
         return tracks

@@ -36,26 +36,26 @@ class BoxStates:
     Attributes:
         value: (N, 4) centre x, centre y, width, height in px.
         rate: (N, 4) their change in px/s.
-        covariance: (N, 4, 3) variance of value, covariance of value and rate, variance of rate.
+        covariance: (3, N, 4) variance of value, covariance of value and rate, variance of rate.
     """
 
     value: Floats = field(default_factory=lambda: np.zeros((0, 4)))
     rate: Floats = field(default_factory=lambda: np.zeros((0, 4)))
-    covariance: Floats = field(default_factory=lambda: np.zeros((0, 4, 3)))
+    covariance: Floats = field(default_factory=lambda: np.zeros((3, 0, 4)))
 
     def __len__(self) -> int:
         return len(self.value)
 
     def select(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> BoxStates:
         """The states of these rows."""
-        return BoxStates(self.value[rows], self.rate[rows], self.covariance[rows])
+        return BoxStates(self.value[rows], self.rate[rows], self.covariance[:, rows])
 
     def append(self, other: BoxStates) -> BoxStates:
         """These states, then the other's."""
         return BoxStates(
             np.concatenate([self.value, other.value]),
             np.concatenate([self.rate, other.rate]),
-            np.concatenate([self.covariance, other.covariance]),
+            np.concatenate([self.covariance, other.covariance], axis=1),
         )
 
 
@@ -79,9 +79,9 @@ class BoxFilter:
         """States at rest for new boxes (N, 4) left, top, right, bottom."""
         value = to_centre(boxes)
         scale = _scale(value)
-        covariance = np.zeros((len(value), 4, 3))
-        covariance[:, :, 0] = (scale * _four(self.measurement)) ** 2
-        covariance[:, :, 2] = (scale * _four(self.start_rate)) ** 2
+        covariance = np.zeros((3, len(value), 4))
+        covariance[0] = (scale * _four(self.measurement)) ** 2
+        covariance[2] = (scale * _four(self.start_rate)) ** 2
         return BoxStates(value, np.zeros_like(value), covariance)
 
     def predict(self, states: BoxStates, seconds: float) -> BoxStates:
@@ -89,15 +89,11 @@ class BoxFilter:
         time = max(seconds, 0.0)
         keep = np.array([1.0, 1.0, *(2 * [np.exp(-time / self.size_memory)])])
         noise = (_scale(states.value) * _four(self.acceleration)) ** 2
-        old = states.covariance
-        covariance = np.stack(
-            [
-                old[:, :, 0] + 2 * time * old[:, :, 1] + time**2 * old[:, :, 2] + noise * time**3 / 3,
-                (old[:, :, 1] + time * old[:, :, 2]) * keep + noise * time**2 / 2,
-                old[:, :, 2] * keep**2 + noise * time,
-            ],
-            axis=2,
-        )
+        value_var, both, rate_var = states.covariance
+        covariance = np.empty_like(states.covariance)
+        covariance[0] = value_var + 2 * time * both + time**2 * rate_var + noise * (time**3 / 3)
+        covariance[1] = (both + time * rate_var) * keep + noise * (time**2 / 2)
+        covariance[2] = rate_var * keep**2 + noise * time
         value = states.value + states.rate * time
         value[:, 2:] = np.maximum(value[:, 2:], 1.0)
         return BoxStates(value, states.rate * keep, covariance)
@@ -111,18 +107,14 @@ class BoxFilter:
         """
         doubt = 1.0 + 2.0 * (1.0 - np.clip(np.asarray(scores, np.float64), 0.0, 1.0))[:, None]
         noise = (_scale(states.value) * _four(self.measurement) * doubt) ** 2
-        old = states.covariance
+        value_var, both, rate_var = states.covariance
         innovation = to_centre(boxes) - states.value
-        spread = old[:, :, 0] + noise
-        gain, rate_gain = old[:, :, 0] / spread, old[:, :, 1] / spread
-        covariance = np.stack(
-            [
-                (1 - gain) * old[:, :, 0],
-                (1 - gain) * old[:, :, 1],
-                old[:, :, 2] - rate_gain * old[:, :, 1],
-            ],
-            axis=2,
-        )
+        spread = value_var + noise
+        gain, rate_gain = value_var / spread, both / spread
+        covariance = np.empty_like(states.covariance)
+        covariance[0] = (1 - gain) * value_var
+        covariance[1] = (1 - gain) * both
+        covariance[2] = rate_var - rate_gain * both
         return BoxStates(states.value + gain * innovation, states.rate + rate_gain * innovation, covariance)
 
 

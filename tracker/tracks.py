@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["STATE_ORDER", "Record", "Track", "TrackState"]
+__all__ = ["STATE_ORDER", "Identity", "Record", "Track", "TrackState"]
 
 
 class TrackState(str, Enum):
@@ -20,9 +21,8 @@ class TrackState(str, Enum):
     REMOVED = "removed"
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
-    """One person in one frame.
+class Track(NamedTuple):
+    """One person in one frame; a named tuple, as it is made for everybody in every frame.
 
     Attributes:
         id: unique across restarts, `<epoch ms>-<camera>-<number>`.
@@ -38,6 +38,8 @@ class Track:
         hits: frames with a match.
         stationary: whether the person has stayed in place for a second or more.
         speed: of the centre, in body heights a second.
+        moved: whether the id went over to another body in this frame, because the looks say so: what was
+            collected of the body under this id is another's.
     """
 
     id: str
@@ -53,26 +55,69 @@ class Track:
     hits: int
     stationary: bool
     speed: float
+    moved: bool = False
 
 
 STATE_ORDER = {TrackState.CONFIRMED: 0, TrackState.LOST: 1, TrackState.TENTATIVE: 2, TrackState.REMOVED: 3}
 
 
-@dataclass(slots=True)
-class Record:
-    """What a track remembers beside its filter state."""
+@dataclass(slots=True, eq=False)
+class Identity:
+    """Who somebody is: what stays with the person when two bodies were taken for each other.
+
+    Attributes:
+        id: of the track.
+        number: of the track.
+        started_at: UTC epoch seconds of the first frame.
+        first_monotonic: seconds of the first frame.
+        hits: frames with a match.
+        looks: (120,) descriptor, a running mean from outside of meetings; None before the first good look.
+        looks_count: looks in it.
+    """
 
     id: str
     number: int
-    state: TrackState
-    score: float
     started_at: float
     first_monotonic: float
+    hits: int = 1
+    looks: NDArray[np.float32] | None = None
+    looks_count: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """A body that is followed: what is remembered beside its filter state.
+
+    Attributes:
+        person: who it is.
+        state: as in `Track`.
+        score: of the last match.
+        born: seconds of the body's first frame.
+        last_monotonic: seconds of the last match.
+        anchor: place in px where it was when it last moved away.
+        anchor_since: seconds of that.
+        hits: frames with a match.
+        total_score: sum of the scores of these.
+        detection: number of the match in this frame, or -1.
+        met: bodies that hid it, or that it hid, since its looks were last compared.
+        fresh: (120,) mean look since then, or None.
+        fresh_count: looks in it.
+        ready_since: seconds since when it could be compared, while it waits for those it met.
+        moved: whether it got another's name in this frame.
+    """
+
+    person: Identity
+    state: TrackState
+    score: float
+    born: float
     last_monotonic: float
     anchor: tuple[float, float]
     anchor_since: float
     hits: int = 1
     total_score: float = 0.0
     detection: int = -1
-    looks: NDArray[np.float32] | None = None
-    looks_count: int = 0
+    met: set[Record] = field(default_factory=set)
+    fresh: NDArray[np.float32] | None = None
+    fresh_count: int = 0
+    ready_since: float | None = None
+    moved: bool = False
