@@ -27,6 +27,7 @@ from daemon.topics import Topics
 from daemon.zones import ZoneMap
 from tracker.appearance import describe
 from tracker.association import Track, Tracker, TrackState
+from tracker.cuts import CutDetector
 from tracker.following import PoseFollower
 from tracker.pose import Pose
 
@@ -70,6 +71,7 @@ class CameraPipeline:
             doubt_seconds=track.doubt,
             lost_seconds=track.lost,
         )
+        self._cuts = CutDetector()
         self._follower = PoseFollower()
         self._windows: PoseWindows | None = None
         self._actions = ActionHysteresis(settings.actions)
@@ -87,6 +89,8 @@ class CameraPipeline:
         with clock.stage("detect"):
             detections = engines.detector(self._settings.detect).detect(frame.image)
         with clock.stage("track"):
+            if self._cuts.update(frame.image):
+                self._tracker.reset()
             tracks = self._tracker.update(
                 detections,
                 monotonic=frame.monotonic,

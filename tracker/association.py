@@ -154,6 +154,11 @@ class Tracker:
             self._records = [r for r in self._records if r.state is not TrackState.REMOVED]
         return tracks
 
+    def reset(self) -> None:
+        """Ends everybody, as after a cut: the next update reports all as removed and starts anew."""
+        for record in self._records:
+            record.state = TrackState.REMOVED
+
     def _look_at(self, detections: Detections, appearance: NDArray[np.float32] | None) -> _Seen:
         boxes = np.asarray(detections.boxes, np.float64).reshape(-1, 4)
         scores = np.asarray(detections.scores, np.float64).reshape(-1)
@@ -277,7 +282,7 @@ class Tracker:
 
     def _age(self, monotonic: float) -> None:
         for record in self._records:
-            if record.detection >= 0:
+            if record.detection >= 0 or record.state is TrackState.REMOVED:
                 continue
             if record.state is TrackState.TENTATIVE or monotonic - record.last_monotonic > self._lost_seconds:
                 record.state = TrackState.REMOVED

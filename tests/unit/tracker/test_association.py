@@ -158,3 +158,13 @@ def test_who_comes_out_elsewhere_is_known_again_and_a_stranger_is_not() -> None:
                 appearance=_looks(kind, 1),
             )
         assert (_numbers(tracks)[0] == 1) is same
+
+
+def test_after_a_reset_everybody_ends_once_and_nobody_keeps_an_id() -> None:
+    tracker = Tracker("door")
+    for n in range(5):
+        _step(tracker, _see(_walk(0)), 0.1 * n)
+    tracker.reset()
+    states = {track.number: track.state for track in _step(tracker, _see(_walk(0)), 0.5)}
+    assert states == {1: TrackState.REMOVED, 2: TrackState.TENTATIVE}
+    assert [track.number for track in _step(tracker, _see(_walk(0)), 0.6)] == [2]

@@ -1,0 +1,50 @@
+"""Cuts: another scene is one, whatever else changes in a scene is none."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tracker.cuts import CutDetector
+
+Image = NDArray[np.uint8]
+
+
+def _scene(seed: int, height: int = 360, width: int = 640) -> Image:
+    """A made-up room: large patches of random light."""
+    rough = np.random.default_rng(seed).integers(20, 230, (5, 7, 3), np.uint8)
+    return np.asarray(cv2.resize(rough, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _cuts(*frames: Image) -> list[bool]:
+    detector = CutDetector()
+    return [detector.update(frame) for frame in frames]
+
+
+def test_another_scene_is_a_cut_once() -> None:
+    first, second = _scene(1), _scene(2)
+    assert _cuts(first, first, second, second, first) == [False, False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: np.clip(image * 0.5 + 10, 0, 255).astype(np.uint8),  # exposure
+        lambda image: cv2.merge([cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)] * 3),  # night: infrared, grey
+        lambda image: cv2.rectangle(image.copy(), (100, 40), (260, 360), (20, 30, 25), -1),  # somebody near
+        lambda image: np.roll(image, 12, axis=1),  # a mast in the wind
+        lambda image: cv2.resize(image, (1280, 720)),  # another resolution
+    ],
+    ids=["exposure", "infrared", "somebody near", "shaking", "resolution"],
+)
+def test_what_changes_in_a_scene_is_no_cut(change: object) -> None:
+    image = _scene(3)
+    assert _cuts(image, change(image)) == [False, False]  # type: ignore[operator]
+
+
+def test_darkness_says_nothing() -> None:
+    random = np.random.default_rng(0)
+    dark = [random.integers(0, 12, (360, 640, 3), np.uint8) for _ in range(10)]
+    assert _cuts(*dark) == [False] * 10
