@@ -1,6 +1,6 @@
 """Cuts: whether a frame shows another scene than the one before, so that nobody is followed across.
 
-A camera that turns, a switch between inputs, a clip in a loop, a lens that is covered: the people of the frame
+A camera that turns, a switch between inputs, a clip in a loop, a covered lens: the people of the frame
 before are not in this one. Compared is the layout of light and dark, as the correlation of two tiny pictures,
 which neither a change of exposure nor of colour (night, infrared) changes much, nor people who walk.
 """

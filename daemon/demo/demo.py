@@ -61,14 +61,14 @@ def run_demo(args: argparse.Namespace) -> int:
         OSError: the video cannot be written.
     """
     try:
-        with _term_as_interrupt(), tempfile.TemporaryDirectory(prefix="posewatch-demo-") as name:
-            return _demo(args.seconds, args.source, args.out, Path(name))
+        with _interruptible() as stop, tempfile.TemporaryDirectory(prefix="posewatch-demo-") as name:
+            return _demo(args.seconds, args.source, args.out, Path(name), stop)
     except KeyboardInterrupt:
         _say("stopped")
         return 130
 
 
-def _demo(seconds: float, source: Path | None, out: Path, folder: Path) -> int:
+def _demo(seconds: float, source: Path | None, out: Path, folder: Path, stop: threading.Event) -> int:
     videos = folder / "videos"
     videos.mkdir()
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def _demo(seconds: float, source: Path | None, out: Path, folder: Path) -> int:
     with server, broker:
         config.write_text(_CONFIG.format(port=broker.port, url=server.url("street.mp4")))
         _say(f"camera {server.url('street.mp4')}, broker mqtt://127.0.0.1:{broker.port}")
-        said = _watch(config, int(broker.port or 0), folder, printer, live)
+        said = _watch(config, int(broker.port or 0), folder, printer, live, stop)
     if not printer.counts["events"]:
         print(f"posewatch: nothing was received from the daemon; its last line: {said}", file=sys.stderr)
         return 1
@@ -103,7 +103,9 @@ def _footage(source: Path | None) -> Path:
     return source
 
 
-def _watch(config: Path, port: int, folder: Path, printer: EventPrinter, seconds: float) -> str:
+def _watch(
+    config: Path, port: int, folder: Path, printer: EventPrinter, seconds: float, stop: threading.Event
+) -> str:
     """Runs the daemon and prints what it publishes; returns the last line of its log."""
     command = _posewatch("run", "-c", str(config))
     daemon = ManagedProcess("the daemon", command, folder / "daemon.log")
@@ -111,6 +113,8 @@ def _watch(config: Path, port: int, folder: Path, printer: EventPrinter, seconds
         _say(f"posewatch run -c {config.name}, for {seconds:.0f} s")
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
+            if stop.is_set():
+                raise KeyboardInterrupt
             if not daemon.running:
                 raise DemoError(f"the daemon ended early: {daemon.last_line()}")
             time.sleep(0.1)
@@ -185,20 +189,26 @@ def _summary(printer: EventPrinter, out: Path, drawn: float) -> None:
 
 
 @contextmanager
-def _term_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends the demo as Ctrl-C does, so that no process stays behind."""
+def _interruptible() -> Iterator[threading.Event]:
+    """SIGTERM and Ctrl-C both end the demo, so that no process stays behind; yields what tells of it.
+
+    Python swallows a KeyboardInterrupt that is raised inside a destructor: hence the event besides.
+    """
+    stop = threading.Event()
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield stop
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield stop
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _say(text: str) -> None:
