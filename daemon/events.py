@@ -17,7 +17,7 @@ __all__ = ["EventReporter"]
 _MIN_INTERVAL = 1.0  # seconds between two updates of a track
 _HIDDEN = 1.0  # seconds for which somebody who is not seen still counts: detectors miss single frames
 _MAX_ACTIONS = 50  # remembered in a track's `actions`
-_NEWS = ("action", "zones", "entered_zones", "actions", "stationary")  # what an update tells
+_NEWS = ("state", "action", "zones", "entered_zones", "actions", "stationary")  # what an update tells
 _TOLERANCE = 1e-6
 
 
@@ -63,13 +63,15 @@ class EventReporter:
         self._actions = 0
 
     def update(self, scene: Scene) -> list[Message]:
-        """What this scene changes; a track that is lost is reported again once it is seen or removed."""
+        """What this scene changes."""
         messages: list[Message] = []
         for person in scene.people:
             if person.track.state is TrackState.REMOVED:
                 messages += self._end(person.track.id)
             elif person.track.state is TrackState.CONFIRMED:
                 messages += self._follow(person, scene)
+            elif person.track.state is TrackState.LOST:
+                messages += self._miss(person.track.id, scene.monotonic)
         return messages + self._count(scene.monotonic)
 
     def states(self) -> list[Message]:
@@ -87,6 +89,9 @@ class EventReporter:
                 "action": person.action,
                 "action_score": plain(person.action_score),
                 "zones": list(person.zones),
+                "stationary": bool(person.track.stationary),
+                "speed": plain(person.track.speed),
+                "quality": plain(person.track.quality),
                 "landmarks": None,
             }
             if person.pose is not None:
@@ -110,10 +115,23 @@ class EventReporter:
         state.latest = self._describe(state, person, scene)
         if not state.sent:
             return [self._event("new", state, None), *messages]
-        changed = any(state.sent[key] != state.latest[key] for key in _NEWS)
-        if changed and now - state.sent_at >= _MIN_INTERVAL - _TOLERANCE:
-            messages.append(self._event("update", state, state.sent))
-        return messages
+        return messages + self._changed(state, now)
+
+    def _miss(self, track: str, now: float) -> list[Message]:
+        """Somebody is hidden: said once, after a second, for detectors miss single frames."""
+        state = self._open.get(track)
+        if state is None or now - state.monotonic < _HIDDEN:
+            return []
+        state.latest = {**state.latest, "state": TrackState.LOST.value}
+        return self._changed(state, now)
+
+    def _changed(self, state: _Open, now: float) -> list[Message]:
+        news = any(state.sent[key] != state.latest[key] for key in _NEWS)
+        if not news or now - state.sent_at < _MIN_INTERVAL - _TOLERANCE:
+            return []
+        message = self._event("update", state, state.sent)
+        state.sent_at = now
+        return [message]
 
     def _follow_action(self, state: _Open, person: Person, scene: Scene) -> list[Message]:
         current = state.action
@@ -175,7 +193,10 @@ class EventReporter:
             "action_score": plain(person.action_score),
             "actions": list(state.actions),
             "pose_score": None if person.pose is None else plain(person.pose.score),
+            "state": person.track.state.value,
             "stationary": bool(person.track.stationary),
+            "speed": plain(person.track.speed),
+            "quality": plain(person.track.quality),
         }
 
     def _event(self, kind: str, state: _Open, before: dict[str, Any] | None) -> Message:

@@ -29,6 +29,7 @@ from tracker.appearance import describe
 from tracker.association import Track, Tracker, TrackState
 from tracker.cuts import CutDetector
 from tracker.following import PoseFollower
+from tracker.pacing import DetectorPacing
 from tracker.pose import Pose
 
 __all__ = ["CameraPipeline", "FrameResult"]
@@ -72,6 +73,8 @@ class CameraPipeline:
             lost_seconds=track.lost,
         )
         self._cuts = CutDetector()
+        self._pacing = DetectorPacing(settings.detect.every)
+        self._tracks: list[Track] = []
         self._follower = PoseFollower()
         self._windows: PoseWindows | None = None
         self._actions = ActionHysteresis(settings.actions)
@@ -86,23 +89,25 @@ class CameraPipeline:
     def process(self, frame: Frame, engines: Engines) -> FrameResult:
         """Takes the camera's next frame; frames must come in the order of their time."""
         clock = self.clock
-        with clock.stage("detect"):
-            detections = engines.detector(self._settings.detect).detect(frame.image)
+        estimator = engines.estimator(self._settings.pose)
         with clock.stage("track"):
             if self._cuts.update(frame.image):
                 self._tracker.reset()
-            tracks = self._tracker.update(
-                detections,
-                monotonic=frame.monotonic,
-                captured_at=frame.captured_at,
-                appearance=describe(frame.image, detections.boxes),
-            )
+            expected = self._tracker.predict(frame.monotonic)
+        with clock.stage("pose"):
+            followed = self._follower.follow(frame.image, expected, estimator, frame.monotonic)
+        if self._pacing.due(self._tracks, expected, self._follower.failed, frame.monotonic):
+            tracks = self._detect(frame, engines)
+        else:
+            with clock.stage("track"):
+                boxes = {key: one.box for key, one in followed.items()}
+                tracks = self._tracker.follow(boxes, monotonic=frame.monotonic)
+        self._tracks = tracks
         # An id that went over to another body starts anew there: the old body's poses tell nothing of it.
         self._forget(track.id for track in tracks if track.moved)
         with clock.stage("pose"):
             seen = [track for track in tracks if track.last_monotonic == frame.monotonic]
-            estimator = engines.estimator(self._settings.pose)
-            poses = self._follower.estimate(frame.image, seen, estimator)
+            poses = self._follower.estimate(frame.image, seen, estimator, followed)
         with clock.stage("action"):
             self._update_actions(frame, tracks, poses, engines)
         with clock.stage("report"):
@@ -115,6 +120,17 @@ class CameraPipeline:
                 messages.append(self._events.tracks_message(scene))
         self._forget(track.id for track in tracks if track.state is TrackState.REMOVED)
         return FrameResult(scene, messages)
+
+    def _detect(self, frame: Frame, engines: Engines) -> list[Track]:
+        with self.clock.stage("detect"):
+            detections = engines.detector(self._settings.detect).detect(frame.image)
+        with self.clock.stage("track"):
+            return self._tracker.update(
+                detections,
+                monotonic=frame.monotonic,
+                captured_at=frame.captured_at,
+                appearance=describe(frame.image, detections.boxes),
+            )
 
     def initial_messages(self) -> list[Message]:
         """Retained state before the first frame: nobody seen, every rule OFF."""

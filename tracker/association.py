@@ -10,6 +10,7 @@ and comes out elsewhere is known again by them.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ Rows = NDArray[np.intp]
 
 _NONE: Rows = np.zeros(0, np.intp)
 _FAR = 1e6  # px from the corner of the image, beyond which a box is nonsense
+_FOLLOWED_SCORE = 0.6  # what a box from a pose is trusted as
+_QUALITY_SECONDS = 2.0  # in which what was seen falls to 1/e in a track's quality
 _LIKELY = 0.3  # score from which a detection may stand in front of another
 _CLEAR = 0.3  # share of a box covered by others, up to which it shows its person
 _UPRIGHT = 0.85  # width over height up to which the bands of a look are head, chest ... feet
@@ -108,6 +111,7 @@ class Tracker:
         self._states = BoxStates()
         self._records: list[Record] = []
         self._monotonic: float | None = None
+        self._elapsed = 0.0
         self._count = 0
 
     def update(
@@ -131,9 +135,7 @@ class Tracker:
         """
         seen = self._look_at(detections, appearance)
         # 1. Where everybody should be by now.
-        elapsed = 0.0 if self._monotonic is None else monotonic - self._monotonic
-        self._monotonic = monotonic
-        self._states = self._filter.predict(self._states, elapsed)
+        self._advance(monotonic)
         # 2. Who is which detection.
         rows, columns, free = self._associate(seen, monotonic)
         self._apply(rows, columns, seen, monotonic)
@@ -153,6 +155,50 @@ class Tracker:
             self._states = self._states.select(keep)
             self._records = [r for r in self._records if r.state is not TrackState.REMOVED]
         return tracks
+
+    def predict(self, monotonic: float) -> dict[str, NDArray[np.float32]]:
+        """Boxes (4,) float32 in px where the people who are followed should be at this time, by id."""
+        self._advance(monotonic)
+        boxes = from_centre(self._states.value).astype(np.float32)
+        return {
+            record.person.id: box
+            for record, box in zip(self._records, boxes, strict=True)
+            if record.state is TrackState.CONFIRMED
+        }
+
+    def follow(self, boxes: Mapping[str, NDArray[np.float32]], *, monotonic: float) -> list[Track]:
+        """Takes a frame in which nothing was detected: people moved as their poses did.
+
+        Args:
+            boxes: (4,) px of those whose poses were followed, by id; the others go on as predicted.
+            monotonic: seconds of the frame.
+
+        Returns:
+            The same tracks as before; nobody is new, lost or removed by such a frame.
+        """
+        self._advance(monotonic)
+        for record in self._records:
+            record.detection, record.moved = -1, False
+        rows = np.array([n for n, record in enumerate(self._records) if record.person.id in boxes], np.intp)
+        if len(rows):
+            chosen = [self._records[row] for row in rows]
+            found = np.array([boxes[record.person.id] for record in chosen], np.float64)
+            self._correct(rows, found, np.full(len(rows), _FOLLOWED_SCORE))
+            for record in chosen:
+                record.last_monotonic = monotonic
+        return self._report(from_centre(self._states.value), np.zeros((0, 4)), monotonic)
+
+    def _advance(self, monotonic: float) -> None:
+        elapsed = 0.0 if self._monotonic is None else monotonic - self._monotonic
+        if elapsed:
+            self._elapsed = elapsed
+        self._monotonic = monotonic
+        self._states = self._filter.predict(self._states, elapsed)
+
+    def _correct(self, rows: Rows, boxes: Floats, scores: Floats) -> None:
+        fixed = self._filter.correct(self._states.select(rows), boxes, scores)
+        self._states.value[rows], self._states.rate[rows] = fixed.value, fixed.rate
+        self._states.covariance[:, rows] = fixed.covariance
 
     def reset(self) -> None:
         """Ends everybody, as after a cut: the next update reports all as removed and starts anew."""
@@ -258,10 +304,7 @@ class Tracker:
             record.detection, record.moved = -1, False
         if not len(rows):
             return
-        boxes, scores = seen.boxes[columns], seen.scores[columns]
-        fixed = self._filter.correct(self._states.select(rows), boxes, scores)
-        self._states.value[rows], self._states.rate[rows] = fixed.value, fixed.rate
-        self._states.covariance[:, rows] = fixed.covariance
+        self._correct(rows, seen.boxes[columns], seen.scores[columns])
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
             record = self._records[row]
             record.detection, record.score = column, float(seen.scores[column])
@@ -320,6 +363,7 @@ class Tracker:
                     anchor=(float(value[0]), float(value[1])),
                     anchor_since=monotonic,
                     total_score=float(scores[row]),
+                    quality=float(scores[row]),
                     detection=int(row),
                 )
             )
@@ -334,8 +378,13 @@ class Tracker:
         places, tall, fast = self._states.value.tolist(), heights.tolist(), speeds.tolist()
         detected = detections.astype(np.float32)
         tracks = []
+        fading = math.exp(-max(self._elapsed, 0.0) / _QUALITY_SECONDS)
         for row, record in enumerate(self._records):
             person = record.person
+            if record.last_monotonic < monotonic:
+                record.quality *= fading
+            else:
+                record.quality += (record.score - record.quality) * (1.0 - fading)
             tracks.append(
                 Track(
                     person.id,
@@ -351,6 +400,7 @@ class Tracker:
                     person.hits,
                     self._stays(record, places[row], tall[row], monotonic),
                     fast[row],
+                    record.quality,
                     record.moved,
                 )
             )

@@ -2,23 +2,26 @@
 
 A square that follows the body is turned with it, so a fall is read upright from its first frame to its last.
 Whoever is new, or whose pose has left the body, is looked for from the box: upright, and where the box is
-wide also lying to either side.
+wide also lying to either side. Who stands close by is blanked in the crop.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from tracker.association import Track
-from tracker.pose import Pose, PoseBackend, Roi
+from tracker.oks import object_keypoint_similarity
+from tracker.pose import Company, Pose, PoseBackend, Roi
 
-__all__ = ["PoseFollower"]
+__all__ = ["Followed", "PoseFollower"]
+
+Box = npt.NDArray[np.float32]
 
 _MEMORY = 1.0  # seconds for which a last pose tells where to look
 _RETRY = (0.1, 1.0)  # seconds between two searches in vain: at first, and in the end
@@ -31,6 +34,25 @@ _SAME_SIZE = 0.35  # extent of the landmarks over that of the box, at least
 _LEAST_FIT = 0.15  # IoU of the landmarks' extent with the box, from which a pose is of the person in it
 _BETTER_FIT = 0.2  # IoU by which a pose may fit a neighbour's box better than its own
 _HOPE = 0.05  # score from which a square is worth a second look
+_ALIKE = 0.35  # OKS with the pose expected from which a pose that was followed is of the same person
+_SAME_SQUARE = 0.06  # of its side that a square may be off another and still show the same
+_STRETCH = 1.25  # of a box from frame to frame, at most, along each side
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A pose that was read where the last one led to, before anything was detected in the frame.
+
+    Attributes:
+        pose: it.
+        box: (4,) float32 left, top, right, bottom in px: the person's last box, moved and stretched as the
+            landmarks were.
+        likeness: OKS with the pose that was expected there.
+    """
+
+    pose: Pose
+    box: Box
+    likeness: float
 
 
 @dataclass(slots=True)
@@ -38,8 +60,9 @@ class _Memory:
     """What is known of a track's last pose, and when it was last searched for in vain."""
 
     roi: Roi | None = None
-    centre: tuple[float, float] = (0.0, 0.0)
-    extent: float = 1.0
+    tried: Roi | None = None
+    landmarks: npt.NDArray[np.float32] | None = None
+    box: Box | None = None
     monotonic: float = -math.inf
     failed: float = -math.inf
     wait: float = 0.0
@@ -50,32 +73,95 @@ class PoseFollower:
 
     def __init__(self) -> None:
         self._memory: dict[str, _Memory] = {}
+        self._failed = 0
+
+    def follow(
+        self,
+        image: npt.NDArray[np.uint8],
+        expected: Mapping[str, Box],
+        estimator: PoseBackend,
+        monotonic: float,
+    ) -> dict[str, Followed]:
+        """Reads poses where the last ones lead to, without any detection.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            expected: boxes (4,) in px, by track id, where people should be by now.
+            estimator: what runs the network.
+            monotonic: seconds of the frame.
+
+        Returns:
+            By track id, the poses that are likely of the same person.
+        """
+        for memory in self._memory.values():
+            memory.tried = None
+        wanted = [(key, roi) for key, box in expected.items() if (roi := self._expected(key, box, monotonic))]
+        boxes = list(expected.values())
+        poses = self._read_all(image, [(expected[key], roi) for key, roi in wanted], boxes, estimator)
+        followed = {}
+        for (key, roi), pose in zip(wanted, poses, strict=True):
+            memory, box = self._memory[key], expected[key]
+            memory.tried = roi
+            assert memory.landmarks is not None
+            assert memory.box is not None
+            if pose.score < estimator.min_score or not _belongs(pose, box, boxes):
+                continue
+            likeness = object_keypoint_similarity(
+                _moved(memory.landmarks, memory.box, box), pose.landmarks, _area(box)
+            )
+            if likeness >= _ALIKE:
+                new = _moved_box(memory.box, memory.landmarks, pose.landmarks)
+                followed[key] = Followed(pose, new, likeness)
+        self._failed = len(wanted) - len(followed)
+        return followed
+
+    @property
+    def failed(self) -> int:
+        """People whom the last `follow` looked for in vain."""
+        return self._failed
 
     def estimate(
-        self, image: npt.NDArray[np.uint8], tracks: Sequence[Track], estimator: PoseBackend
+        self,
+        image: npt.NDArray[np.uint8],
+        tracks: Sequence[Track],
+        estimator: PoseBackend,
+        followed: Mapping[str, Followed] | None = None,
     ) -> dict[str, Pose]:
         """Reads the pose of everybody who is seen in this frame.
 
         Args:
             image: (H, W, 3) uint8 BGR.
-            tracks: people who were detected in this frame.
+            tracks: people who were seen in this frame.
             estimator: what runs the network.
+            followed: what `follow` gave for this frame.
 
         Returns:
             Poses by track id; nobody whose pose is weak or does not fit the box.
         """
+        boxes = [_box(track) for track in tracks]
         found: dict[str, Pose] = {}
-        # 1. Where the last pose says that the body is.
-        following = [(track, roi) for track in tracks if (roi := self._expected(track)) is not None]
-        read = estimator.estimate(image, [roi for _, roi in following]) if following else []
+        # 1. Who was followed, as far as the pose is of the one who was detected.
+        for track in tracks:
+            one = followed.get(track.id) if followed else None
+            if one is not None and _belongs(one.pose, _box(track), boxes):
+                found[track.id] = one.pose
+        # 2. Where the last pose says that the body is, moved with the box.
+        following = [
+            (track, roi)
+            for track in tracks
+            if track.id not in found
+            and (roi := self._expected(track.id, _box(track), track.last_monotonic))
+            and not _same(roi, self._memory[track.id].tried)
+        ]
+        read = self._read_all(image, [(_box(track), roi) for track, roi in following], boxes, estimator)
         for (track, _), pose in zip(following, read, strict=True):
-            if pose.score >= estimator.min_score and _belongs(pose, track, tracks):
+            if pose.score >= estimator.min_score and _belongs(pose, _box(track), boxes):
                 found[track.id] = pose
-        # 2. Who is new, was lost, or whose pose has gone over to a neighbour: from the box.
+        # 3. Who is new, was lost, or whose pose has gone over to a neighbour: from the box.
         wanted = [track for track in tracks if track.id not in found and self._may_search(track)]
         if wanted:
-            found |= self._search(image, wanted, tracks, estimator)
-        # 3. What the next frame needs.
+            found |= self._search(image, wanted, boxes, estimator)
+        # 4. What the next frame needs.
         for track in tracks:
             self._remember(track, found.get(track.id))
         return found
@@ -85,14 +171,19 @@ class PoseFollower:
         for track in tracks:
             self._memory.pop(track, None)
 
-    def _expected(self, track: Track) -> Roi | None:
-        memory = self._memory.get(track.id)
-        if memory is None or memory.roi is None or track.last_monotonic - memory.monotonic > _MEMORY:
+    def _expected(self, track: str, box: Box, monotonic: float) -> Roi | None:
+        memory = self._memory.get(track)
+        if (
+            memory is None
+            or memory.roi is None
+            or memory.box is None
+            or monotonic - memory.monotonic > _MEMORY
+        ):
             return None
-        x, y, extent = _place(_box(track))
+        (x, y, extent), (old_x, old_y, old_extent) = _place(box), _place(memory.box)
         # Sizes of boxes jump when arms or legs are hidden: half of a change is taken for real.
-        scale = float(np.clip(math.sqrt(extent / memory.extent), 0.8, 1.25))
-        return memory.roi.moved(x - memory.centre[0], y - memory.centre[1], scale)
+        scale = float(np.clip(math.sqrt(extent / old_extent), 0.8, 1.25))
+        return memory.roi.moved(x - old_x, y - old_y, scale)
 
     def _may_search(self, track: Track) -> bool:
         memory = self._memory.get(track.id)
@@ -102,22 +193,22 @@ class PoseFollower:
         self,
         image: npt.NDArray[np.uint8],
         tracks: Sequence[Track],
-        everybody: Sequence[Track],
+        everybody: Sequence[Box],
         estimator: PoseBackend,
     ) -> dict[str, Pose]:
         """Reads people from their boxes: every likely turn, then again where the best ones have the body."""
         first = self._read(
-            image, [(track, roi) for track in tracks for roi in self._likely(track)], estimator
+            image, [(track, roi) for track in tracks for roi in self._likely(track)], everybody, estimator
         )
         again = []
         for track in tracks:
             best = sorted(first[track.id], key=lambda pose: -_merit(pose, track))[:2]
             again += [(track, pose.next_roi) for pose in best if pose.score >= _HOPE and pose.next_roi]
-        second = self._read(image, again, estimator)
+        second = self._read(image, again, everybody, estimator)
         found = {}
         for track in tracks:
             pose = max(first[track.id] + second[track.id], key=lambda pose: _merit(pose, track))
-            if pose.score >= estimator.min_score and _belongs(pose, track, everybody):
+            if pose.score >= estimator.min_score and _belongs(pose, _box(track), everybody):
                 found[track.id] = pose
         return found
 
@@ -125,15 +216,28 @@ class PoseFollower:
         self,
         image: npt.NDArray[np.uint8],
         wanted: Sequence[tuple[Track, Roi]],
+        everybody: Sequence[Box],
         estimator: PoseBackend,
     ) -> dict[str, list[Pose]]:
         """All poses of each track, in one call."""
         poses: dict[str, list[Pose]] = defaultdict(list)
-        if wanted:
-            read = estimator.estimate(image, [roi for _, roi in wanted])
-            for (track, _), pose in zip(wanted, read, strict=True):
-                poses[track.id].append(pose)
+        read = self._read_all(image, [(_box(track), roi) for track, roi in wanted], everybody, estimator)
+        for (track, _), pose in zip(wanted, read, strict=True):
+            poses[track.id].append(pose)
         return poses
+
+    def _read_all(
+        self,
+        image: npt.NDArray[np.uint8],
+        wanted: Sequence[tuple[Box, Roi]],
+        everybody: Sequence[Box],
+        estimator: PoseBackend,
+    ) -> list[Pose]:
+        """A pose for each box and square, the neighbours blanked, in one call."""
+        if not wanted:
+            return []
+        company = [_company(roi, box, everybody) for box, roi in wanted]
+        return estimator.estimate(image, [roi for _, roi in wanted], company)
 
     def _likely(self, track: Track) -> list[Roi]:
         """Squares around a box: upright, lying to either side if wide, leaning if a pose was just lost."""
@@ -148,14 +252,14 @@ class PoseFollower:
 
     def _remember(self, track: Track, pose: Pose | None) -> None:
         memory = self._memory.setdefault(track.id, _Memory())
+        memory.tried = None
         if pose is None:
             if self._may_search(track):  # it was, in vain
                 memory.failed = track.last_monotonic
                 memory.wait = min(max(2.0 * memory.wait, _RETRY[0]), _RETRY[1])
             memory.roi = None
             return
-        x, y, extent = _place(_box(track))
-        memory.roi, memory.centre, memory.extent = pose.next_roi, (x, y), extent
+        memory.roi, memory.landmarks, memory.box = pose.next_roi, pose.landmarks, _box(track)
         memory.monotonic, memory.failed, memory.wait = track.last_monotonic, -math.inf, 0.0
 
 
@@ -174,11 +278,59 @@ def _merit(pose: Pose, track: Track) -> float:
     return pose.score * (0.2 + _fit(pose, _box(track)))
 
 
-def _belongs(pose: Pose, track: Track, everybody: Sequence[Track]) -> bool:
-    """Whether the pose is of this person: it fills the box, and no neighbour's much better."""
-    own = _fit(pose, _box(track))
-    others = (_fit(pose, _box(other)) for other in everybody if other.id != track.id)
+def _belongs(pose: Pose, box: Box, everybody: Sequence[Box]) -> bool:
+    """Whether the pose is of the person in this box: it fills it, and no neighbour's much better."""
+    own = _fit(pose, box)
+    others = (_fit(pose, other) for other in everybody if other is not box)
     return own >= _LEAST_FIT and max(others, default=0.0) < own + _BETTER_FIT
+
+
+def _company(roi: Roi, own: Box, everybody: Sequence[Box]) -> Company | None:
+    """Who reaches into the square besides the person."""
+    others = [box for box in everybody if box is not own]
+    if not others:
+        return None
+    boxes, reach = np.array(others), roi.side * 0.71  # half a diagonal, however the square is turned
+    near = (
+        (boxes[:, 0] < roi.x + reach)
+        & (boxes[:, 2] > roi.x - reach)
+        & (boxes[:, 1] < roi.y + reach)
+        & (boxes[:, 3] > roi.y - reach)
+    )
+    return Company(own, boxes[near]) if near.any() else None
+
+
+def _same(roi: Roi, other: Roi | None) -> bool:
+    """Whether two squares show the same."""
+    return other is not None and math.hypot(roi.x - other.x, roi.y - other.y) < _SAME_SQUARE * roi.side
+
+
+def _moved(landmarks: npt.NDArray[np.float32], old: Box, new: Box) -> npt.NDArray[np.float32]:
+    """Landmarks (33, 4) moved as a box was."""
+    (x, y, extent), (old_x, old_y, old_extent) = _place(new), _place(old)
+    scale = float(np.clip(extent / old_extent, 1 / _STRETCH, _STRETCH))
+    result = landmarks.copy()
+    result[:, :2] = (landmarks[:, :2] - (old_x, old_y)) * scale + (x, y)
+    return result
+
+
+def _moved_box(box: Box, old: npt.NDArray[np.float32], new: npt.NDArray[np.float32]) -> Box:
+    """A box (4,) moved and stretched along x and y as the landmarks (33, 4) that both poses show were."""
+    both = (old[:, 3] >= 0.5) & (new[:, 3] >= 0.5)
+    if both.sum() < 4:
+        both[:] = True
+    before, after = old[both, :2], new[both, :2]
+    low, high = before.min(axis=0), before.max(axis=0)
+    size = np.maximum(high - low, 1.0)
+    scale = np.clip((after.max(axis=0) - after.min(axis=0)) / size, 1 / _STRETCH, _STRETCH)
+    middle, now = (low + high) / 2, (after.min(axis=0) + after.max(axis=0)) / 2
+    corners = (box.reshape(2, 2) - middle) * scale + now
+    result: Box = corners.astype(np.float32).ravel()
+    return result
+
+
+def _area(box: Box) -> float:
+    return float(max(box[2] - box[0], 1.0) * max(box[3] - box[1], 1.0))
 
 
 def _fit(pose: Pose, box: npt.NDArray[np.float32]) -> float:

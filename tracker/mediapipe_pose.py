@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from tracker.model_files import ModelFiles, sha256_of
 from tracker.model_sources import POSE_MODELS
-from tracker.pose import POINTS, Pose, Roi, poses_from_crops
+from tracker.pose import POINTS, Company, Pose, Roi, poses_from_crops
 from tracker.runtime import ModelError
 from tracker.store import cache_folder
 
@@ -167,16 +167,26 @@ class MediapipePoseEstimator:
         model = _model_file(variant, Path(mediapipe.__file__).parent)
         self._graph.start_run({"model_file": packet_creator.create_string(str(model))})
 
-    def estimate(self, image: npt.NDArray[np.uint8], rois: Sequence[Roi]) -> list[Pose]:
+    def estimate(
+        self,
+        image: npt.NDArray[np.uint8],
+        rois: Sequence[Roi],
+        company: Sequence[Company | None] | None = None,
+    ) -> list[Pose]:
         """Reads the person in each square; see `tracker.pose.PoseBackend`."""
         if not rois:
             return []
+        beside = [None] * len(rois) if company is None else company
         points = np.empty((len(rois), POINTS, 4), np.float32)
         world = np.empty((len(rois), POINTS, 3), np.float32)
         scores = np.empty(len(rois), np.float32)
         rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-        picture = self._create.create_image_frame(rgb, image_format=self._format)
-        for row, roi in enumerate(rois):
+        whole = self._create.create_image_frame(rgb, image_format=self._format)
+        for row, (roi, near) in enumerate(zip(rois, beside, strict=True)):
+            picture = whole
+            if near is not None:
+                blanked = _blanked(rgb, roi, near)
+                picture = self._create.create_image_frame(blanked, image_format=self._format)
             self._run(picture, self._rectangle(roi, image.shape[1], image.shape[0]))
             found = self._get.get_proto(self._outputs[self._points]).landmark
             points[row] = [(point.x, point.y, point.z, point.visibility) for point in found]
@@ -205,6 +215,17 @@ class MediapipePoseEstimator:
         self._graph.add_packet_to_input_stream("image", picture.at(self._timestamp))
         self._graph.add_packet_to_input_stream("roi", rectangle.at(self._timestamp))
         self._graph.wait_until_idle()
+
+
+def _blanked(rgb: npt.NDArray[Any], roi: Roi, company: Company) -> npt.NDArray[Any]:
+    """A copy of the image, with the neighbours painted over in the mean colour around the person."""
+    result = rgb.copy()
+    reach = roi.side / 2
+    left, top = max(int(roi.x - reach), 0), max(int(roi.y - reach), 0)
+    around = rgb[top : max(int(roi.y + reach), top + 1), left : max(int(roi.x + reach), left + 1)]
+    colour = around.mean(axis=(0, 1)) if around.size else np.zeros(3)
+    result[company.hidden(rgb.shape[:2]) > 0] = colour
+    return result
 
 
 def _model_file(variant: str, package: Path) -> Path:

@@ -38,6 +38,8 @@ class Track(NamedTuple):
         hits: frames with a match.
         stationary: whether the person has stayed in place for a second or more.
         speed: of the centre, in body heights a second.
+        quality: 0..1, how surely the person was seen over the last seconds: the mean score of the detections, 0
+            where there was none.
         moved: whether the id went over to another body in this frame, because the looks say so: what was
             collected of the body under this id is another's.
     """
@@ -55,6 +57,7 @@ class Track(NamedTuple):
     hits: int
     stationary: bool
     speed: float
+    quality: float = 0.0
     moved: bool = False
 
 
@@ -99,6 +102,7 @@ class Record:
         hits: frames with a match.
         total_score: sum of the scores of these.
         detection: number of the match in this frame, or -1.
+        quality: as in `Track`.
         met: bodies that hid it, or that it hid, since its looks were last compared.
         fresh: (120,) mean look since then, or None.
         fresh_count: looks in it.
@@ -116,6 +120,7 @@ class Record:
     hits: int = 1
     total_score: float = 0.0
     detection: int = -1
+    quality: float = 0.0
     met: set[Record] = field(default_factory=set)
     fresh: NDArray[np.float32] | None = None
     fresh_count: int = 0

@@ -68,6 +68,14 @@ class DetectConfig(ConfigModel):
         ge=0.1,
         le=0.95,
     )
+    every: int = Field(
+        default=1,
+        title="Every k-th frame",
+        description="Frames from one detection to the next while everybody's pose can be followed; new, lost "
+        "and crossing people are detected in every frame. 1 is every frame, 3 saves most.",
+        ge=1,
+        le=30,
+    )
     max_people: int = Field(
         default=50,
         title="Most people",

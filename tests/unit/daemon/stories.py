@@ -48,6 +48,8 @@ def a_person(
     seen: float | None = None,
     score: float = 0.9,
     stationary: bool = False,
+    speed: float = 0.0,
+    quality: float = 0.9,
     pose: Pose | None = None,
 ) -> Person:
     """Somebody at a time; `scores` are of that time unless they say otherwise."""
@@ -66,7 +68,8 @@ def a_person(
         last_monotonic=at if seen is None else seen,
         hits=5,
         stationary=stationary,
-        speed=0.0,
+        speed=speed,
+        quality=quality,
     )
     return Person(made, pose, scores, action, action_score, tuple(zones))
 

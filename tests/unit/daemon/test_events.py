@@ -32,7 +32,7 @@ from tracker.pose import Pose
 
 FIELDS = [
     *("id", "camera", "start_time", "end_time", "box", "zones", "entered_zones", "action", "action_score"),
-    *("actions", "pose_score", "stationary"),
+    *("actions", "pose_score", "state", "stationary", "speed", "quality"),
 ]
 STAYS = (Part(0.0, "standing"),)
 
@@ -52,7 +52,7 @@ def test_every_field_of_an_event():
     landmarks = np.zeros((33, 4), np.float32)
     person = a_person(
         "t", at=1.0, box=(64, 48, 128, 240), action="walking", action_score=0.7654, zones=("bed",), first=0.8,
-        pose=Pose(landmarks, landmarks[:, :3], 0.98765), stationary=True,
+        pose=Pose(landmarks, landmarks[:, :3], 0.98765), stationary=True, speed=1.2346, quality=0.75,
     )  # fmt: skip
     new, start, people, in_bed = reporter("bed").update(a_scene(1.0, person))
     assert (new.topic, new.qos, new.retain) == ("posewatch/door/events", 1, False)
@@ -72,7 +72,10 @@ def test_every_field_of_an_event():
             "action_score": 0.765,
             "actions": ["walking"],
             "pose_score": 0.988,
+            "state": "confirmed",
             "stationary": True,
+            "speed": 1.235,
+            "quality": 0.75,
         },
     }
     assert list(new.payload["after"]) == FIELDS
@@ -109,16 +112,20 @@ def test_a_track_from_its_start_to_its_end():
         Part(11.05, state=None),
     )
     camera = Camera({}, zones=("bed",)).play(15.0, a=parts)
-    events = [(round(at, 1), one["type"], one["after"]["action"]) for at, one in camera.sent("events")]
+    events = [
+        (round(at, 1), one["type"], one["after"]["action"], one["after"]["state"])
+        for at, one in camera.sent("events")
+    ]
     assert events == [
-        (0.2, "new", "unknown"),
-        (1.2, "update", "walking"),  # not within a second of the one before
-        (4.0, "update", "walking"),
-        (6.4, "update", "lying"),
-        (11.0, "end", "lying"),
+        (0.2, "new", "unknown", "confirmed"),
+        (1.2, "update", "walking", "confirmed"),  # not within a second of the one before
+        (4.0, "update", "walking", "confirmed"),
+        (6.4, "update", "lying", "confirmed"),
+        (9.9, "update", "lying", "lost"),  # hidden for a second
+        (11.0, "end", "lying", "lost"),
     ]
     payloads = [one for _, one in camera.sent("events")]
-    assert [one["seq"] for one in payloads] == [0, 1, 2, 3, 4]
+    assert [one["seq"] for one in payloads] == [0, 1, 2, 3, 4, 5]
     for earlier, later in pairwise(payloads):
         assert later["before"] == earlier["after"]
     last = payloads[-1]["after"]
@@ -274,6 +281,7 @@ def test_tracks_message():
     box = [round(UPRIGHT[n] / (640, 480)[n % 2], 4) for n in range(4)]
     assert one == {
         "id": "a", "box": box, "score": 0.9, "action": "walking", "action_score": 0.8, "zones": [],
+        "stationary": False, "speed": 0.0, "quality": 0.9,
     }  # fmt: skip
     assert (two["id"], two["landmarks"], two["zones"]) == ("b", None, ["bed"])
 

@@ -31,7 +31,7 @@ def test_two_short_predictions_equal_a_long_one_in_place_and_variance() -> None:
     once = motion.predict(states, 0.4)
     twice = motion.predict(motion.predict(states, 0.2), 0.2)
     assert np.allclose(once.value[:, :2], twice.value[:, :2])
-    assert np.allclose(once.covariance[:, :2], twice.covariance[:, :2])
+    assert np.allclose(once.covariance[:, :, :2], twice.covariance[:, :, :2])
 
 
 def test_a_weak_detection_moves_the_box_less() -> None:
