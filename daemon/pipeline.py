@@ -8,7 +8,7 @@ time. The networks come with each call, so that workers can share nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from classifier.model import ActionScores
@@ -28,7 +28,8 @@ from daemon.zones import ZoneMap
 from tracker.appearance import describe
 from tracker.association import Track, Tracker, TrackState
 from tracker.cuts import CutDetector
-from tracker.following import PoseFollower
+from tracker.duplicates import DuplicateFinder
+from tracker.following import Followed, PoseFollower
 from tracker.pacing import DetectorPacing
 from tracker.pose import Pose
 
@@ -76,6 +77,7 @@ class CameraPipeline:
         self._pacing = DetectorPacing(settings.detect.every)
         self._tracks: list[Track] = []
         self._follower = PoseFollower()
+        self._duplicates = DuplicateFinder()
         self._windows: PoseWindows | None = None
         self._actions = ActionHysteresis(settings.actions)
         self._zones = ZoneMap(settings.zones)
@@ -96,8 +98,9 @@ class CameraPipeline:
             expected = self._tracker.predict(frame.monotonic)
         with clock.stage("pose"):
             followed = self._follower.follow(frame.image, expected, estimator, frame.monotonic)
-        if self._pacing.due(self._tracks, expected, self._follower.failed, frame.monotonic):
-            tracks = self._detect(frame, engines)
+        doubt = self._follower.failed > 0 or self._tracker.unsettled
+        if self._pacing.due(self._tracks, expected, doubt, frame.monotonic):
+            tracks = self._detect(frame, engines, followed)
         else:
             with clock.stage("track"):
                 boxes = {key: one.box for key, one in followed.items()}
@@ -108,6 +111,7 @@ class CameraPipeline:
         with clock.stage("pose"):
             seen = [track for track in tracks if track.last_monotonic == frame.monotonic]
             poses = self._follower.estimate(frame.image, seen, estimator, followed)
+            self._tracker.end(self._duplicates.update(seen, poses, frame.monotonic))
         with clock.stage("action"):
             self._update_actions(frame, tracks, poses, engines)
         with clock.stage("report"):
@@ -121,7 +125,7 @@ class CameraPipeline:
         self._forget(track.id for track in tracks if track.state is TrackState.REMOVED)
         return FrameResult(scene, messages)
 
-    def _detect(self, frame: Frame, engines: Engines) -> list[Track]:
+    def _detect(self, frame: Frame, engines: Engines, followed: Mapping[str, Followed]) -> list[Track]:
         with self.clock.stage("detect"):
             detections = engines.detector(self._settings.detect).detect(frame.image)
         with self.clock.stage("track"):
@@ -130,6 +134,7 @@ class CameraPipeline:
                 monotonic=frame.monotonic,
                 captured_at=frame.captured_at,
                 appearance=describe(frame.image, detections.boxes),
+                poses={key: (one.box, one.likeness) for key, one in followed.items()},
             )
 
     def initial_messages(self) -> list[Message]:

@@ -1,26 +1,25 @@
 """Following people from frame to frame: detections in, tracks with lasting ids out.
 
-Association in two stages as in ByteTrack (Zhang et al. 2022, section 3): strong detections first, then the
-weak ones, which are often half hidden people, for the tracks left over. Boxes are compared with a buffer
-around them (C-BIoU, Yang et al. 2023), so that a fast person, a low frame rate or a fall still overlaps.
-Where people meet, looks decide too (`tracker.appearance`), as far as a person can be seen; and who was lost
-and comes out elsewhere is known again by them.
+A motion filter says where everybody should be (`tracker.kalman`), all evidence together who is which
+detection (`tracker.pairing`), and looks, once people who met are apart again, whether everybody still has the
+right name (`tracker.identity`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracker.identity import Identities
-from tracker.kalman import BoxFilter, BoxStates, from_centre, to_centre
-from tracker.matching import assign, buffered_iou, covered_share
-from tracker.tracks import STATE_ORDER, Identity, Record, Track, TrackState
+from tracker.kalman import BoxFilter, BoxStates, from_centre
+from tracker.matching import buffered_iou
+from tracker.pairing import Pairing, reachable
+from tracker.seen import Seen, look_at
+from tracker.tracks import Identity, Record, Track, TrackState
 
 if TYPE_CHECKING:
     from tracker.detector import Detections
@@ -30,32 +29,10 @@ __all__ = ["Track", "TrackState", "Tracker"]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-_NONE: Rows = np.zeros(0, np.intp)
-_FAR = 1e6  # px from the corner of the image, beyond which a box is nonsense
 _FOLLOWED_SCORE = 0.6  # what a box from a pose is trusted as
 _QUALITY_SECONDS = 2.0  # in which what was seen falls to 1/e in a track's quality
-_LIKELY = 0.3  # score from which a detection may stand in front of another
 _CLEAR = 0.3  # share of a box covered by others, up to which it shows its person
 _UPRIGHT = 0.85  # width over height up to which the bands of a look are head, chest ... feet
-_STRAY, _WALK = 0.6, 1.2  # body heights, and heights a second, that somebody lost may be off the prediction
-_RESIZE = 0.35  # log of the ratio of heights by which somebody may have come nearer or gone away
-
-
-@dataclass(slots=True)
-class _Seen:
-    """The detections of a frame.
-
-    Attributes:
-        boxes: (N, 4) left, top, right, bottom in px.
-        scores: (N,).
-        appearance: (N, 120) descriptors, or None.
-        covered: (N,) share of the box that another likely person covers; all 0 without descriptors.
-    """
-
-    boxes: Floats
-    scores: Floats
-    appearance: NDArray[np.float32] | None
-    covered: Floats
 
 
 class Tracker:
@@ -75,6 +52,7 @@ class Tracker:
         wide_buffer: growth in the last stage, for strong detections that nothing else explains.
         min_overlap: buffered IoU below which a track and a detection are never matched.
         looks: weight of likeness against overlap where several pairs are possible; 0 goes by place alone.
+        poses: weight of where a person's pose was seen, against where the box is expected.
         same_looks: likeness (cosine) from which somebody lost is known again out of place; higher is surer.
         duplicate_iou: a detection that overlaps a matched track more than this starts no track.
         box_filter: the motion filter.
@@ -95,16 +73,26 @@ class Tracker:
         wide_buffer: float = 0.5,
         min_overlap: float = 0.15,
         looks: float = 0.4,
+        poses: float = 0.4,
         same_looks: float = 0.8,
         duplicate_iou: float = 0.6,
         box_filter: BoxFilter | None = None,
     ) -> None:
         self._camera = camera
-        self._high_score, self._low_score, self._new_score = high_score, low_score, new_score
+        self._high_score, self._new_score = high_score, new_score
         self._confirm_hits, self._lost_seconds = confirm_hits, lost_seconds
         self._sure_score, self._doubt_seconds = sure_score, doubt_seconds
-        self._buffer, self._wide_buffer, self._min_overlap = buffer, wide_buffer, min_overlap
-        self._looks, self._same_looks = looks, same_looks
+        self._pairing = Pairing(
+            high_score=high_score,
+            low_score=low_score,
+            confirm_hits=confirm_hits,
+            buffer=buffer,
+            wide_buffer=wide_buffer,
+            min_overlap=min_overlap,
+            looks=looks,
+            same_looks=same_looks,
+            poses=poses,
+        )
         self._identities = Identities()
         self._duplicate_iou = duplicate_iou
         self._filter = box_filter or BoxFilter()
@@ -121,6 +109,7 @@ class Tracker:
         monotonic: float,
         captured_at: float,
         appearance: NDArray[np.float32] | None = None,
+        poses: Mapping[str, tuple[NDArray[np.float32], float]] | None = None,
     ) -> list[Track]:
         """Takes the detections of the next frame.
 
@@ -129,15 +118,19 @@ class Tracker:
             monotonic: seconds of the frame; drives the motion.
             captured_at: UTC epoch seconds of the frame; goes into the ids.
             appearance: (N, 120) float32 of `tracker.appearance.describe` for them; None goes by motion alone.
+            poses: by id, the box (4,) px that the person's pose leads to and its likeness (OKS) 0..1 with the
+                pose expected, of those whose poses were followed.
 
         Returns:
             Tracks that live in this frame (tentative, confirmed, lost), and once those just removed.
         """
-        seen = self._look_at(detections, appearance)
+        seen = look_at(detections, appearance)
         # 1. Where everybody should be by now.
         self._advance(monotonic)
         # 2. Who is which detection.
-        rows, columns, free = self._associate(seen, monotonic)
+        rows, columns, free = self._pairing.pair(
+            self._records, self._states.value, seen, self._identities, poses or {}, monotonic
+        )
         self._apply(rows, columns, seen, monotonic)
         # 3. Lost and removed.
         self._age(monotonic)
@@ -148,13 +141,8 @@ class Tracker:
         boxes = from_centre(self._states.value)
         if seen.appearance is not None:
             self._identify(boxes, seen, monotonic)
-        # 6. The report; the removed are in it once.
-        tracks = self._report(boxes, seen.boxes, monotonic)
-        if any(record.state is TrackState.REMOVED for record in self._records):
-            keep = np.array([record.state is not TrackState.REMOVED for record in self._records], bool)
-            self._states = self._states.select(keep)
-            self._records = [r for r in self._records if r.state is not TrackState.REMOVED]
-        return tracks
+        # 6. The report.
+        return self._report(boxes, seen.boxes, monotonic)
 
     def predict(self, monotonic: float) -> dict[str, NDArray[np.float32]]:
         """Boxes (4,) float32 in px where the people who are followed should be at this time, by id."""
@@ -201,89 +189,22 @@ class Tracker:
         self._states.covariance[:, rows] = fixed.covariance
 
     def reset(self) -> None:
-        """Ends everybody, as after a cut: the next update reports all as removed and starts anew."""
+        """Ends everybody, as after a cut: the next report has all as removed."""
+        self.end(record.person.id for record in self._records)
+
+    def end(self, ids: Iterable[str]) -> None:
+        """Ends tracks, such as second ones on one body: the next report has them as removed."""
+        ended = set(ids)
         for record in self._records:
-            record.state = TrackState.REMOVED
+            if record.person.id in ended:
+                record.state = TrackState.REMOVED
 
-    def _look_at(self, detections: Detections, appearance: NDArray[np.float32] | None) -> _Seen:
-        boxes = np.asarray(detections.boxes, np.float64).reshape(-1, 4)
-        scores = np.asarray(detections.scores, np.float64).reshape(-1)
-        # A model of the user's may give anything; what is no box is nobody.
-        sane = (
-            np.isfinite(scores)
-            & (np.abs(boxes) < _FAR).all(axis=1)
-            & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        )
-        if not sane.all():
-            boxes, scores = boxes[sane], scores[sane]
-            appearance = None if appearance is None else appearance[sane]
-        covered = np.zeros(len(scores))
-        if appearance is not None:
-            likely = boxes[scores >= _LIKELY]
-            covered = covered_share(boxes, likely)
-        return _Seen(boxes, scores, appearance, covered)
+    @property
+    def unsettled(self) -> bool:
+        """Whether people met of late, and it is not yet known who came out as whom."""
+        return any(record.met for record in self._records if record.state is TrackState.CONFIRMED)
 
-    def _associate(self, seen: _Seen, monotonic: float) -> tuple[Rows, Rows, Rows]:
-        """Rows of tracks, rows of their detections, and the strong detections left over."""
-        count, found = len(self._records), len(seen.scores)
-        strong = seen.scores >= self._high_score
-        weak = (seen.scores >= self._low_score) & ~strong
-        if not count or not found:
-            return _NONE, _NONE, np.flatnonzero(strong)
-        states = np.array([STATE_ORDER[record.state] for record in self._records])
-        confirmed, lost, tentative = states == 0, states == 1, states == 2
-        doubtful = tentative & (np.array([record.hits for record in self._records]) >= self._confirm_hits)
-        predicted = from_centre(self._states.value)
-        trust = 0.5 + 0.5 * seen.scores
-        similarity = self._identities.similarity(self._records, seen.appearance, found)
-        looks = self._looks * similarity * (1.0 - seen.covered)
-        partner = np.full(count, -1, np.intp)
-        free = np.ones(found, bool)
-
-        def stage(tracks: NDArray[np.bool_], columns: NDArray[np.bool_], buffer: float, floor: float) -> None:
-            rows = np.flatnonzero(tracks & (partner < 0))
-            places = np.flatnonzero(columns & free) if len(rows) else _NONE
-            if len(places):
-                overlap = buffered_iou(predicted[rows], seen.boxes[places], buffer)
-                # Looks choose among those who overlap; they never part a pair that nothing else explains.
-                gain = np.maximum(overlap * trust[places] + looks[np.ix_(rows, places)], 1e-3)
-                take(rows, places, np.where(overlap >= floor, gain, 0.0))
-
-        def take(rows: Rows, places: Rows, gain: Floats) -> None:
-            first, second = assign(gain)
-            partner[rows[first]] = places[second]
-            free[places[second]] = False
-
-        stage(confirmed | lost, strong, self._buffer, self._min_overlap)
-        stage(confirmed, weak, self._buffer, 0.4)
-        stage(confirmed | lost, strong, self._wide_buffer, self._min_overlap)
-        stage(tentative, strong, self._wide_buffer, self._min_overlap)
-        stage(doubtful, weak, self._buffer, 0.4)
-        rows, places = np.flatnonzero(lost & (partner < 0)), np.flatnonzero(strong & free)
-        if seen.appearance is not None and len(rows) and len(places):
-            take(rows, places, self._again(rows, places, seen, similarity, monotonic))
-        rows = np.flatnonzero(partner >= 0)
-        return rows, partner[rows], np.flatnonzero(strong & free)
-
-    def _again(self, rows: Rows, places: Rows, seen: _Seen, similarity: Floats, monotonic: float) -> Floats:
-        """Gain of pairs of somebody lost with somebody of the same looks and size, in reach."""
-        alike = similarity[np.ix_(rows, places)]
-        reach = self._reach(rows, to_centre(seen.boxes[places]), monotonic)
-        possible = (alike >= self._same_looks) & reach & (seen.covered[places] < 0.5)
-        gain: Floats = np.where(possible, alike, 0.0)
-        return gain
-
-    def _reach(self, rows: Rows, other: Floats, monotonic: float) -> NDArray[np.bool_]:
-        """Whether bodies can be at `other` (M, 4), centre and size, by now: (rows, M)."""
-        value = self._states.value[rows]
-        height = np.maximum(value[:, 3:], 1.0)
-        away = np.hypot(value[:, :1] - other[:, 0], value[:, 1:2] - other[:, 1]) / height
-        hidden = np.array([[monotonic - self._records[row].last_monotonic] for row in rows])
-        resize = np.abs(np.log(np.maximum(other[:, 3], 1.0) / height))
-        reach: NDArray[np.bool_] = (away < _STRAY + _WALK * hidden) & (resize < _RESIZE)
-        return reach
-
-    def _identify(self, boxes: Floats, seen: _Seen, monotonic: float) -> None:
+    def _identify(self, boxes: Floats, seen: Seen, monotonic: float) -> None:
         assert seen.appearance is not None
         size = seen.boxes[:, 2:] - seen.boxes[:, :2]
         upright = size[:, 0] <= _UPRIGHT * size[:, 1]
@@ -294,12 +215,12 @@ class Tracker:
         )
         self._identities.learn(self._records, seen.appearance, clear)
         self._identities.meet(self._records, boxes)
-        everybody = np.arange(len(self._records))
+        value = self._states.value
         self._identities.judge(
-            self._records, lambda: self._reach(everybody, self._states.value, monotonic).T, monotonic
+            self._records, lambda: reachable(self._records, value, value, monotonic).T, monotonic
         )
 
-    def _apply(self, rows: Rows, columns: Rows, seen: _Seen, monotonic: float) -> None:
+    def _apply(self, rows: Rows, columns: Rows, seen: Seen, monotonic: float) -> None:
         for record in self._records:
             record.detection, record.moved = -1, False
         if not len(rows):
@@ -332,7 +253,7 @@ class Tracker:
             else:
                 record.state = TrackState.LOST
 
-    def _newcomers(self, free: Rows, seen: _Seen) -> Rows:
+    def _newcomers(self, free: Rows, seen: Seen) -> Rows:
         """Strong free detections that are not a second box of somebody who is already followed."""
         free, boxes = free[seen.scores[free] >= self._new_score], seen.boxes
         taken = [record.detection for record in self._records if record.detection >= 0]
@@ -404,6 +325,11 @@ class Tracker:
                     record.moved,
                 )
             )
+        # The removed are reported once.
+        keep = np.array([record.state is not TrackState.REMOVED for record in self._records], bool)
+        if not keep.all():
+            self._states = self._states.select(keep)
+            self._records = [record for record, kept in zip(self._records, keep, strict=True) if kept]
         return tracks
 
     @staticmethod

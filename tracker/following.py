@@ -19,7 +19,7 @@ from tracker.association import Track
 from tracker.oks import object_keypoint_similarity
 from tracker.pose import Company, Pose, PoseBackend, Roi
 
-__all__ = ["Followed", "PoseFollower"]
+__all__ = ["Followed", "PoseFollower", "fit"]
 
 Box = npt.NDArray[np.float32]
 
@@ -36,6 +36,7 @@ _BETTER_FIT = 0.2  # IoU by which a pose may fit a neighbour's box better than i
 _HOPE = 0.05  # score from which a square is worth a second look
 _ALIKE = 0.35  # OKS with the pose expected from which a pose that was followed is of the same person
 _SAME_SQUARE = 0.06  # of its side that a square may be off another and still show the same
+_FLIP = 2.1  # radians that nobody turns within a second
 _STRETCH = 1.25  # of a box from frame to frame, at most, along each side
 
 
@@ -61,6 +62,7 @@ class _Memory:
 
     roi: Roi | None = None
     tried: Roi | None = None
+    last: Roi | None = None
     landmarks: npt.NDArray[np.float32] | None = None
     box: Box | None = None
     monotonic: float = -math.inf
@@ -185,6 +187,12 @@ class PoseFollower:
         scale = float(np.clip(math.sqrt(extent / old_extent), 0.8, 1.25))
         return memory.roi.moved(x - old_x, y - old_y, scale)
 
+    def _last(self, track: Track) -> Roi | None:
+        """The square of the track's last pose, while it tells where the head is."""
+        memory = self._memory.get(track.id)
+        recent = memory is not None and track.last_monotonic - memory.monotonic <= _MEMORY
+        return memory.last if memory is not None and recent else None
+
     def _may_search(self, track: Track) -> bool:
         memory = self._memory.get(track.id)
         return memory is None or track.last_monotonic - memory.failed >= memory.wait - 1e-6
@@ -202,12 +210,14 @@ class PoseFollower:
         )
         again = []
         for track in tracks:
-            best = sorted(first[track.id], key=lambda pose: -_merit(pose, track))[:2]
+            last = self._last(track)
+            best = sorted(first[track.id], key=lambda pose: -_merit(pose, track, last))[:2]
             again += [(track, pose.next_roi) for pose in best if pose.score >= _HOPE and pose.next_roi]
         second = self._read(image, again, everybody, estimator)
         found = {}
         for track in tracks:
-            pose = max(first[track.id] + second[track.id], key=lambda pose: _merit(pose, track))
+            last = self._last(track)
+            pose = max(first[track.id] + second[track.id], key=lambda pose: _merit(pose, track, last))
             if pose.score >= estimator.min_score and _belongs(pose, _box(track), everybody):
                 found[track.id] = pose
         return found
@@ -259,7 +269,8 @@ class PoseFollower:
                 memory.wait = min(max(2.0 * memory.wait, _RETRY[0]), _RETRY[1])
             memory.roi = None
             return
-        memory.roi, memory.landmarks, memory.box = pose.next_roi, pose.landmarks, _box(track)
+        memory.roi = memory.last = pose.next_roi
+        memory.landmarks, memory.box = pose.landmarks, _box(track)
         memory.monotonic, memory.failed, memory.wait = track.last_monotonic, -math.inf, 0.0
 
 
@@ -273,15 +284,24 @@ def _place(box: npt.NDArray[np.float32]) -> tuple[float, float, float]:
     return (left + right) / 2, (top + bottom) / 2, max(right - left, bottom - top, 1.0)
 
 
-def _merit(pose: Pose, track: Track) -> float:
-    """Tells the better of two poses of one person: the surer one, of those that fill the box alike."""
-    return pose.score * (0.2 + _fit(pose, _box(track)))
+def _merit(pose: Pose, track: Track, last: Roi | None) -> float:
+    """Tells the better of two poses of one person: the surer one, of those that fill the box alike.
+
+    One that has the head where the feet were a moment ago is the worse one.
+    """
+    flipped = last is not None and pose.next_roi is not None and _turn(pose.next_roi, last) > _FLIP
+    return pose.score * (0.2 + fit(pose, _box(track))) * (0.5 if flipped else 1.0)
+
+
+def _turn(first: Roi, second: Roi) -> float:
+    """Angle between two squares in radians, 0 to pi."""
+    return abs(math.remainder(first.angle - second.angle, 2 * math.pi))
 
 
 def _belongs(pose: Pose, box: Box, everybody: Sequence[Box]) -> bool:
     """Whether the pose is of the person in this box: it fills it, and no neighbour's much better."""
-    own = _fit(pose, box)
-    others = (_fit(pose, other) for other in everybody if other is not box)
+    own = fit(pose, box)
+    others = (fit(pose, other) for other in everybody if other is not box)
     return own >= _LEAST_FIT and max(others, default=0.0) < own + _BETTER_FIT
 
 
@@ -333,7 +353,7 @@ def _area(box: Box) -> float:
     return float(max(box[2] - box[0], 1.0) * max(box[3] - box[1], 1.0))
 
 
-def _fit(pose: Pose, box: npt.NDArray[np.float32]) -> float:
+def fit(pose: Pose, box: npt.NDArray[np.float32]) -> float:
     """How well the pose fills the box, 0..1; 0 where it is of a neighbour, or of half the scene."""
     left, top, right, bottom = (float(value) for value in box)
     size = max(right - left, bottom - top)

@@ -33,7 +33,7 @@ class DetectorPacing:
         self,
         tracks: Sequence[Track],
         expected: Mapping[str, NDArray[np.float32]],
-        failed: int,
+        doubt: bool,
         monotonic: float,
     ) -> bool:
         """Whether the detector must run in this frame.
@@ -41,14 +41,14 @@ class DetectorPacing:
         Args:
             tracks: of the frame before.
             expected: boxes (4,) by id where the confirmed ones of them should be by now.
-            failed: people whose pose was looked for there in vain.
+            doubt: whether anything else speaks for it: a pose was looked for in vain, people have just met.
             monotonic: seconds of the frame.
         """
         self._frames += 1
         if self._frames >= self._every or not 0.0 <= monotonic - self._last < _LONGEST:
             due = True
         else:
-            unsure = failed > 0 or any(_unsure(track, monotonic) for track in tracks)
+            unsure = doubt or any(_unsure(track, monotonic) for track in tracks)
             due = unsure or _meet(np.array(list(expected.values()), np.float64))
         if due:
             self._frames, self._last = 0, monotonic

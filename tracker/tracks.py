@@ -38,8 +38,8 @@ class Track(NamedTuple):
         hits: frames with a match.
         stationary: whether the person has stayed in place for a second or more.
         speed: of the centre, in body heights a second.
-        quality: 0..1, how surely the person was seen over the last seconds: the mean score of the detections, 0
-            where there was none.
+        quality: 0..1, how surely the person was seen over the last seconds: the mean score of the detections,
+            0 where there was none.
         moved: whether the id went over to another body in this frame, because the looks say so: what was
             collected of the body under this id is another's.
     """

@@ -31,10 +31,10 @@ class _Camera:
     rate: float = 10.0
     frames: int = field(default=0)
 
-    def due(self, boxes: Boxes, tracks: list[Track] | None = None, failed: int = 0) -> bool:
+    def due(self, boxes: Boxes, tracks: list[Track] | None = None, doubt: bool = False) -> bool:
         tracks = [_track(key) for key in boxes] if tracks is None else tracks
         self.frames += 1
-        return self.pacing.due(tracks, boxes, failed, self.frames / self.rate)
+        return self.pacing.due(tracks, boxes, doubt, self.frames / self.rate)
 
 
 def test_every_third_frame_while_everybody_is_followed() -> None:
@@ -58,24 +58,24 @@ def test_a_slow_camera_is_looked_at_in_every_frame() -> None:
 
 
 @pytest.mark.parametrize(
-    ("boxes", "tracks", "failed"),
+    ("boxes", "tracks", "doubt"),
     [
-        (CROSSING, None, 0),  # two who may be mixed up
-        (APART, None, 1),  # one pose was not found
-        (ALONE, [_track("a", since=0.0)], 0),  # somebody new
-        (ALONE, [_track("a"), _track("b", TrackState.TENTATIVE, since=0.0)], 0),  # perhaps somebody
-        (ALONE, [_track("a"), _track("b", TrackState.LOST)], 0),  # somebody who may come out again
+        (CROSSING, None, False),  # two who may be mixed up
+        (APART, None, True),  # one pose was not found
+        (ALONE, [_track("a", since=0.0)], False),  # somebody new
+        (ALONE, [_track("a"), _track("b", TrackState.TENTATIVE, since=0.0)], False),  # perhaps somebody
+        (ALONE, [_track("a"), _track("b", TrackState.LOST)], False),  # somebody who may come out again
     ],
     ids=["crossing", "no pose", "new", "tentative", "lost"],
 )
-def test_at_once_when_in_doubt(boxes: Boxes, tracks: list[Track] | None, failed: int) -> None:
+def test_at_once_when_in_doubt(boxes: Boxes, tracks: list[Track] | None, doubt: bool) -> None:
     camera = _Camera(DetectorPacing(5))
     assert camera.due(ALONE)
     assert not camera.due(ALONE)
-    assert camera.due(boxes, tracks, failed)
+    assert camera.due(boxes, tracks, doubt)
 
 
 def test_time_that_goes_backwards_is_a_doubt() -> None:
     pacing = DetectorPacing(5)
-    assert pacing.due([], {}, 0, 10.0)
-    assert pacing.due([], {}, 0, 9.0)
+    assert pacing.due([], {}, False, 10.0)
+    assert pacing.due([], {}, False, 9.0)
