@@ -109,7 +109,12 @@ class CameraPipeline:
         # An id that went over to another body starts anew there: the old body's poses tell nothing of it.
         self._forget(track.id for track in tracks if track.moved)
         with clock.stage("pose"):
-            seen = [track for track in tracks if track.last_monotonic == frame.monotonic]
+            # Whoever is still tentative is often a thing, which is searched for a pose in vain.
+            seen = [
+                track
+                for track in tracks
+                if track.last_monotonic == frame.monotonic and track.state is TrackState.CONFIRMED
+            ]
             poses = self._follower.estimate(frame.image, seen, estimator, followed)
             self._tracker.end(self._duplicates.update(seen, poses, frame.monotonic))
         with clock.stage("action"):
