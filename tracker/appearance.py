@@ -109,5 +109,6 @@ class AppearanceSpace:
 
 
 def _unit(vectors: Floats) -> Floats:
-    lengths: Floats = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
-    return vectors / lengths
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    result: Floats = vectors / np.maximum(lengths, 1e-6)[:, None]
+    return result

@@ -36,7 +36,7 @@ _BETTER_FIT = 0.2  # IoU by which a pose may fit a neighbour's box better than i
 _HOPE = 0.05  # score from which a square is worth a second look
 _ALIKE = 0.35  # OKS with the pose expected from which a pose that was followed is of the same person
 _SAME_SQUARE = 0.06  # of its side that a square may be off another and still show the same
-_FLIP = 2.1  # radians that nobody turns within a second
+_FLIP, _FLIP_MEMORY = 2.1, 0.5  # radians that nobody turns within so many seconds
 _STRETCH = 1.25  # of a box from frame to frame, at most, along each side
 
 
@@ -157,7 +157,8 @@ class PoseFollower:
         ]
         read = self._read_all(image, [(_box(track), roi) for track, roi in following], boxes, estimator)
         for (track, _), pose in zip(following, read, strict=True):
-            if pose.score >= estimator.min_score and _belongs(pose, _box(track), boxes):
+            good = pose.score >= estimator.min_score and not _flipped(pose, self._last(track))
+            if good and _belongs(pose, _box(track), boxes):
                 found[track.id] = pose
         # 3. Who is new, was lost, or whose pose has gone over to a neighbour: from the box.
         wanted = [track for track in tracks if track.id not in found and self._may_search(track)]
@@ -190,7 +191,7 @@ class PoseFollower:
     def _last(self, track: Track) -> Roi | None:
         """The square of the track's last pose, while it tells where the head is."""
         memory = self._memory.get(track.id)
-        recent = memory is not None and track.last_monotonic - memory.monotonic <= _MEMORY
+        recent = memory is not None and track.last_monotonic - memory.monotonic <= _FLIP_MEMORY
         return memory.last if memory is not None and recent else None
 
     def _may_search(self, track: Track) -> bool:
@@ -218,7 +219,8 @@ class PoseFollower:
         for track in tracks:
             last = self._last(track)
             pose = max(first[track.id] + second[track.id], key=lambda pose: _merit(pose, track, last))
-            if pose.score >= estimator.min_score and _belongs(pose, _box(track), everybody):
+            good = pose.score >= estimator.min_score and not _flipped(pose, last)
+            if good and _belongs(pose, _box(track), everybody):
                 found[track.id] = pose
         return found
 
@@ -287,15 +289,16 @@ def _place(box: npt.NDArray[np.float32]) -> tuple[float, float, float]:
 def _merit(pose: Pose, track: Track, last: Roi | None) -> float:
     """Tells the better of two poses of one person: the surer one, of those that fill the box alike.
 
-    One that has the head where the feet were a moment ago is the worse one.
+    One that has the head where the feet were a moment ago is none.
     """
-    flipped = last is not None and pose.next_roi is not None and _turn(pose.next_roi, last) > _FLIP
-    return pose.score * (0.2 + fit(pose, _box(track))) * (0.5 if flipped else 1.0)
+    return 0.0 if _flipped(pose, last) else pose.score * (0.2 + fit(pose, _box(track)))
 
 
-def _turn(first: Roi, second: Roi) -> float:
-    """Angle between two squares in radians, 0 to pi."""
-    return abs(math.remainder(first.angle - second.angle, 2 * math.pi))
+def _flipped(pose: Pose, last: Roi | None) -> bool:
+    """Whether a pose has its head where the feet were in the square of a moment ago."""
+    if last is None or pose.next_roi is None:
+        return False
+    return abs(math.remainder(pose.next_roi.angle - last.angle, 2 * math.pi)) > _FLIP
 
 
 def _belongs(pose: Pose, box: Box, everybody: Sequence[Box]) -> bool:

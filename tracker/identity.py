@@ -68,9 +68,11 @@ class Identities:
         sides = np.maximum(np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - low, 0.0)
         area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
         share = sides[..., 0] * sides[..., 1] / np.minimum(area[:, None], area[None])
-        first, second = np.nonzero(np.triu(share > _MEET, 1))
-        for one, two in zip(first.tolist(), second.tolist(), strict=True):
-            _meeting(records[one], records[two])
+        first, second = np.nonzero(share > _MEET)  # with everybody beside themselves, and each pair twice
+        if len(first) > len(records):
+            for one, two in zip(first.tolist(), second.tolist(), strict=True):
+                if one < two:
+                    _meeting(records[one], records[two])
 
     def welcome(self, newcomers: Sequence[Record], lost: Sequence[Record]) -> None:
         """Notes that each of the new people may be one of those who are lost."""

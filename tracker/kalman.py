@@ -74,21 +74,27 @@ class BoxFilter:
     acceleration: tuple[float, float] = (0.5, 0.3)
     start_rate: tuple[float, float] = (0.8, 0.2)
     size_memory: float = 0.5
+    _noise: tuple[Floats, Floats, Floats] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "_noise", (_four(self.measurement), _four(self.acceleration), _four(self.start_rate))
+        )
 
     def start(self, boxes: NDArray[np.floating]) -> BoxStates:
         """States at rest for new boxes (N, 4) left, top, right, bottom."""
         value = to_centre(boxes)
         scale = _scale(value)
         covariance = np.zeros((3, len(value), 4))
-        covariance[0] = (scale * _four(self.measurement)) ** 2
-        covariance[2] = (scale * _four(self.start_rate)) ** 2
+        covariance[0] = (scale * self._noise[0]) ** 2
+        covariance[2] = (scale * self._noise[2]) ** 2
         return BoxStates(value, np.zeros_like(value), covariance)
 
     def predict(self, states: BoxStates, seconds: float) -> BoxStates:
         """The states after `seconds`."""
         time = max(seconds, 0.0)
         keep = np.array([1.0, 1.0, *(2 * [np.exp(-time / self.size_memory)])])
-        noise = (_scale(states.value) * _four(self.acceleration)) ** 2
+        noise = (_scale(states.value) * self._noise[1]) ** 2
         value_var, both, rate_var = states.covariance
         covariance = np.empty_like(states.covariance)
         covariance[0] = value_var + 2 * time * both + time**2 * rate_var + noise * (time**3 / 3)
@@ -106,7 +112,7 @@ class BoxFilter:
         A weak detection is trusted less (noise scale adaptive update, StrongSORT, section 3.2).
         """
         doubt = 1.0 + 2.0 * (1.0 - np.clip(np.asarray(scores, np.float64), 0.0, 1.0))[:, None]
-        noise = (_scale(states.value) * _four(self.measurement) * doubt) ** 2
+        noise = (_scale(states.value) * self._noise[0] * doubt) ** 2
         value_var, both, rate_var = states.covariance
         innovation = to_centre(boxes) - states.value
         spread = value_var + noise

@@ -28,6 +28,7 @@ Flags = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 PoseBoxes = Mapping[str, tuple[NDArray[np.float32], float]]
 
+_NONE: Rows = np.zeros(0, np.intp)
 _WEAK_OVERLAP = 0.4  # buffered IoU that a weak detection needs
 _STRAY, _WALK = 0.6, 1.2  # body heights, and heights a second, that somebody lost may be off the prediction
 _RESIZE = 0.35  # log of the ratio of heights by which somebody may have come nearer or gone away
@@ -117,16 +118,21 @@ class _Matches:
     bonus: Floats
     partner: Rows
     free: Flags
+    unpaired: int
+    unclaimed: int
 
     def __init__(self, predicted: Floats, boxes: Floats, trust: Floats, bonus: Floats) -> None:
         self.predicted, self.boxes, self.trust, self.bonus = predicted, boxes, trust, bonus
         self.partner = np.full(len(predicted), -1, np.intp)
         self.free = np.ones(len(boxes), bool)
+        self.unpaired, self.unclaimed = len(predicted), len(boxes)
 
     def left(self, tracks: Flags, columns: Flags) -> tuple[Rows, Rows]:
         """Rows of those of these tracks and detections that have no partner."""
-        rows = np.flatnonzero(tracks & (self.partner < 0))
-        return rows, np.flatnonzero(columns & self.free) if len(rows) else rows
+        if not self.unpaired or not self.unclaimed:  # usual after the first stage, and asked four times more
+            return _NONE, _NONE
+        rows = np.nonzero(tracks & (self.partner < 0))[0]
+        return rows, np.nonzero(columns & self.free)[0] if len(rows) else _NONE
 
     def stage(self, tracks: Flags, columns: Flags, buffer: float, floor: float) -> None:
         """Pairs those left whose boxes, grown by `buffer`, overlap by `floor` or more."""
@@ -143,6 +149,8 @@ class _Matches:
         first, second = assign(gain)
         self.partner[rows[first]] = places[second]
         self.free[places[second]] = False
+        self.unpaired -= len(first)
+        self.unclaimed -= len(first)
 
 
 def reachable(records: Sequence[Record], values: Floats, other: Floats, monotonic: float) -> Flags:

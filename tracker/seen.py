@@ -42,10 +42,12 @@ def look_at(detections: Detections, appearance: NDArray[np.float32] | None) -> S
     """The detections that are boxes: a model of the user's may give anything, and what is none is nobody."""
     boxes = np.asarray(detections.boxes, np.float64).reshape(-1, 4)
     scores = np.asarray(detections.scores, np.float64).reshape(-1)
-    sane = (
-        (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (np.abs(boxes) < _FAR).all(axis=1) & np.isfinite(scores)
-    )
-    if not sane.all():
+    # One look at all of them first: nonsense is rare, and not a number is never below anything.
+    if len(scores) and not (
+        np.abs(boxes).max() < _FAR and (boxes[:, 2:] - boxes[:, :2]).min() > 0 and np.isfinite(scores.sum())
+    ):
+        sane = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (np.abs(boxes) < _FAR).all(axis=1)
+        sane &= np.isfinite(scores)
         boxes, scores = boxes[sane], scores[sane]
         appearance = None if appearance is None else appearance[sane]
     covered = np.zeros(len(scores))
