@@ -1,6 +1,6 @@
 """Alerts on real footage: are falls and fights raised, how soon, and what is raised where nothing happens.
 
-    python tests/accuracy/alerts.py [--model actions.onnx] [--only urfd_fall]
+    python tests/accuracy/alerts.py [--camera '{detect: {every: 3}}'] [--only urfd_fall]
 
 Runs the whole pipeline with its default rules over every clip of the evaluation data, as `posewatch replay`
 does. A fall counts as found when it is raised no earlier than 0.5 s before the first frame labelled as
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from daemon.config import Config
 from daemon.replay import ReplayOutputs, replay
@@ -43,14 +44,11 @@ class Clip:
     truth: dict[str, Any] = field(default_factory=dict)
 
 
-def run(job: tuple[Path, str, dict[str, Any], str | None]) -> Clip:
-    path, kind, truth, model = job
+def run(job: tuple[Path, str, dict[str, Any], dict[str, Any]]) -> Clip:
+    path, kind, truth, camera = job
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = "1"
-    camera: dict[str, Any] = {"url": str(path)}
-    if model:
-        camera["actions"] = {"model": model}
-    settings = {"cameras": {"clip": camera}, "mqtt": {"enabled": False}}
+    settings = {"cameras": {"clip": {"url": str(path)} | camera}, "mqtt": {"enabled": False}}
     config = Config.model_validate(settings)
     summary = replay([path], config, ReplayOutputs())
     return Clip("/".join(path.parts[-2:]), kind, _seconds(path), list(summary.alerts), truth)
@@ -149,7 +147,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--model", help="action model (default: bundled)")
+    parser.add_argument("--camera", default="{}", help="YAML of other settings than the defaults")
     parser.add_argument("--only", help="one kind: urfd_fall, gmdcsa24, surv_fight or walking")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--verbose", action="store_true", help="every clip's alerts")
@@ -158,7 +156,8 @@ def main() -> int:
     if not given.data.is_dir():
         print(f"{given.data}: no evaluation data: set POSEWATCH_DATA or --data", file=sys.stderr)
         return 2
-    todo = [(*job, given.model) for job in jobs(given.data) if given.only in (None, job[1])]
+    camera = yaml.safe_load(given.camera)
+    todo = [(*job, camera) for job in jobs(given.data) if given.only in (None, job[1])]
     clips = []
     with ProcessPoolExecutor(given.workers) as pool:
         for number, clip in enumerate(pool.map(run, todo), start=1):
