@@ -78,7 +78,7 @@ class Watcher:
 
 
 class _Fall(Watcher):
-    """Falling as such, or a rise of its score that ends in lying; and the body must have come down.
+    """Falling as such, or a rise of its score or a head that drops, and then lying; and the body came down.
 
     The network sees falls also in the jumps of a pose that is half hidden, which end upright, and in a chair
     that the detector takes for a person, which has never stood or moved.
@@ -100,7 +100,8 @@ class _Fall(Watcher):
             falling, lying = _score(person, "falling", scene), _score(person, "lying", scene)
             if falling >= self.rule.min_score * _RISE and falling > 0.0:
                 self._rises[posture.person] = scene.monotonic
-            falls = self._counts(falling) or (self._counts(lying) and posture.person in self._rises)
+            fell = posture.person in self._rises or posture.dropped >= oldest
+            falls = self._counts(falling) or (self._counts(lying) and fell)
             holds = (track, "") in open_keys and person.action in _DOWN
             if self._applies(person) and (holds or (falls and _came_down(posture, scene.monotonic))):
                 score, action = max((falling, "falling"), (lying, "lying"))

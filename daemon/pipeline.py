@@ -16,7 +16,7 @@ from classifier.window import PoseWindows
 from daemon.actions import ActionHysteresis
 from daemon.alerts import AlertEngine
 from daemon.capture import Frame
-from daemon.config import CameraConfig
+from daemon.config import CameraConfig, PoseConfig
 from daemon.engines import Engines
 from daemon.events import EventReporter
 from daemon.messages import Message
@@ -32,6 +32,7 @@ from tracker.duplicates import DuplicateFinder
 from tracker.following import Followed, PoseFollower
 from tracker.pacing import DetectorPacing
 from tracker.pose import Pose
+from tracker.smoothing import OneEuro, PoseSmoother
 
 __all__ = ["CameraPipeline", "FrameResult"]
 
@@ -78,6 +79,7 @@ class CameraPipeline:
         self._tracks: list[Track] = []
         self._follower = PoseFollower()
         self._duplicates = DuplicateFinder()
+        self._smoother = _smoother(settings.pose)
         self._windows: PoseWindows | None = None
         self._actions = ActionHysteresis(settings.actions)
         self._zones = ZoneMap(settings.zones)
@@ -117,6 +119,8 @@ class CameraPipeline:
             ]
             poses = self._follower.estimate(frame.image, seen, estimator, followed)
             self._tracker.end(self._duplicates.update(seen, poses, frame.monotonic))
+            if self._smoother is not None:
+                poses = self._smoother.update(poses, frame.monotonic)
         with clock.stage("action"):
             self._update_actions(frame, tracks, poses, engines)
         with clock.stage("report"):
@@ -218,7 +222,22 @@ class CameraPipeline:
     def _forget(self, tracks: Iterable[str]) -> None:
         for track_id in tracks:
             self._follower.drop([track_id])
+            if self._smoother is not None:
+                self._smoother.drop([track_id])
             self._scores.pop(track_id, None)
             self._actions.drop(track_id)
             if self._windows is not None:
                 self._windows.drop(track_id)
+
+
+def _smoother(settings: PoseConfig) -> PoseSmoother | None:
+    """What steadies poses over time.
+
+    Raises:
+        ModelError: the network is missing or damaged.
+    """
+    if settings.smoothing == "refine":
+        from tracker.refinement import PoseRefiner
+
+        return PoseRefiner()
+    return OneEuro() if settings.smoothing == "one_euro" else None

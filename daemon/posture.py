@@ -25,6 +25,10 @@ _NARROW = 0.5  # width over height below which a box is of somebody upright, wha
 _LEANS_FOR = 0.09  # seconds from which leaning over is being down: poses jump for a frame
 _DOWN_FOR = 0.6  # seconds for which having been down counts as being down
 _TALL_MEMORY = 8.0  # seconds in which the height that a person had falls to 1/e
+_DROP = (
+    1.0  # heights a second at which a head comes down in a fall; of who sits or lies down it is half of that
+)
+_DROP_OVER = 0.2, 0.35  # seconds over which that is measured, at least and at most
 _MEMORY = 4.0  # seconds for which somebody who is not seen is remembered
 _NEVER = float("-inf")
 
@@ -76,6 +80,8 @@ class Posture:
         leaning: since when it has leaned over without a break; None while it does not.
         moved: when the person last moved from the place.
         tall: height in px that the box had of late.
+        heads: time and top of the box in px over the last moments, the oldest first.
+        dropped: when the head last came down as fast as in a fall.
     """
 
     person: str
@@ -86,6 +92,8 @@ class Posture:
     moved: float = _NEVER
     leaning: float | None = None
     tall: float = 0.0
+    heads: tuple[tuple[float, float], ...] = ()
+    dropped: float = _NEVER
 
     def is_down(self, monotonic: float) -> bool:
         """Whether the body is down at this time, or was a moment before."""
@@ -116,10 +124,21 @@ class Postures:
         return Posture(person.track.id, person.track.box, scene.monotonic)
 
 
+def _with_head(posture: Posture, now: float) -> Posture:
+    """Takes in where the head is, as the top of the box."""
+    top = float(posture.box[1])
+    heads = (*(head for head in posture.heads if now - head[0] <= _DROP_OVER[1]), (now, top))
+    then, before = heads[0]
+    passed = now - then
+    drops = passed >= _DROP_OVER[0] and top - before >= _DROP * posture.tall * passed
+    return replace(posture, heads=heads, dropped=now if drops else posture.dropped)
+
+
 def _followed(posture: Posture, person: Person, now: float) -> Posture:
     box = person.track.box
     tall = posture.tall * math.exp(-max(now - posture.seen, 0.0) / _TALL_MEMORY)
     posture = replace(posture, box=box, seen=now, tall=max(tall, float(box[3] - box[1])))
+    posture = _with_head(posture, now)
     if not person.track.stationary:
         posture = replace(posture, moved=now)
     if is_low(person, posture.tall):

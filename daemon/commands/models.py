@@ -147,6 +147,8 @@ def _used(config: Path | None) -> dict[tuple[str, str], list[str]]:
             pose = f"pose_{camera.pose.model}"
             fetched = cache_folder() / "models" / f"{pose}.onnx"
             files.append(("pose", fetched if pose in POSE_MODELS else Path(camera.pose.model)))
+        if camera.pose.smoothing == "refine":
+            files.append(("refiner", bundled["refiner"]))
         for kind, file in files:
             used.setdefault((kind, str(Path(file).resolve())), []).append(name)
     return used
@@ -259,6 +261,7 @@ def _bundled() -> dict[str, Path]:
     from importlib.resources import files
 
     from tracker.detector import bundled_model
+    from tracker.refinement import bundled_refiner
 
     actions = Path(str(files("classifier"))) / "models" / "actions.onnx"
-    return {"detector": bundled_model(), "actions": actions}
+    return {"detector": bundled_model(), "actions": actions, "refiner": bundled_refiner()}

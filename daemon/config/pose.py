@@ -36,6 +36,13 @@ class PoseConfig(ConfigModel):
         le=1.0,
     )
 
+    smoothing: Literal["none", "one_euro", "refine"] = Field(
+        default="none",
+        title="Smoothing",
+        description="one_euro steadies landmarks by a filter; refine fills in hidden ones and undoes swapped "
+        "sides by a recurrent network.",
+    )
+
     @field_validator("model")
     @classmethod
     def _variant_or_file(cls, value: str, info: ValidationInfo) -> str:

@@ -1,6 +1,6 @@
-"""Every accuracy report, one after the other: `make accuracy`. Needs the evaluation data; about half an hour.
+"""Every accuracy report, one after the other: `make accuracy`. Needs the evaluation data; about an hour.
 
-    python tests/accuracy/run_all.py [detection tracking pose_parity pose_backends alerts]
+    python tests/accuracy/run_all.py [detection tracking pose_parity ... alerts]
 
 Figures as JSON go into out/accuracy/, contact sheets of lying people into out/accuracy/lying/.
 """
@@ -14,7 +14,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("POSEWATCH_DATA", ROOT.parent / "shared" / "data"))
-REPORTS = ("detection", "tracking", "pose_parity", "pose_backends", "alerts")
+REPORTS = (
+    "detection",
+    "tracking",
+    "pose_parity",
+    "pose_backends",
+    "pose_following",
+    "pose_refinement",
+    "alerts",
+)
 
 
 def main() -> int:

@@ -24,6 +24,13 @@ from tracker.pose import Pose
 WIDTH, HEIGHT = 640, 480
 EPOCH = 1_700_000_000.0  # UTC of monotonic 0
 UPRIGHT, TIPPING, DOWN = (200, 100, 260, 280), (180, 165, 270, 285), (150, 230, 330, 290)
+
+
+def sinking(share: float) -> tuple[float, ...]:
+    """The box of somebody on the way from standing (0) to lying (1)."""
+    return tuple(up + share * (down - up) for up, down in zip(UPRIGHT, DOWN, strict=True))
+
+
 TENTATIVE, CONFIRMED, LOST, REMOVED = TrackState
 
 

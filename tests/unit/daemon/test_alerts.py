@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stories import CONFIRMED, DOWN, EPOCH, LOST, REMOVED, TIPPING, UPRIGHT, Camera, Part, footprint
+from stories import CONFIRMED, DOWN, EPOCH, LOST, REMOVED, TIPPING, UPRIGHT, Camera, Part, footprint, sinking
 
 from daemon.config.actions import ActionsConfig
 from daemon.config.rules import (
@@ -101,7 +101,8 @@ def test_who_is_lying_when_first_seen_has_not_fallen(falling):
         (
             [
                 Part(0.0),
-                Part(2.0, "lying", box=DOWN),
+                *(Part(1.0 + 0.1 * n, "bending", box=sinking(n / 20)) for n in range(20)),
+                Part(3.0, "lying", box=DOWN),
                 Part(20.0, "falling", 0.9, DOWN),
                 Part(21.0, "lying", box=DOWN),
             ],

@@ -14,6 +14,7 @@ from stories import (
     a_person,
     a_scene,
     scores_of,
+    sinking,
 )
 
 from daemon.config.rules import ActionRule, FallRule, FightRule, LoiteringRule, LyingRule, ZoneEntryRule
@@ -89,6 +90,8 @@ def fall(*steps, opened=(), every: float = 0.2) -> list[bool]:
 
 UP, BENT = ({"standing": 0.9}, UPRIGHT), ({"bending": 0.6, "falling": 0.2}, TIPPING)
 RISE, LIES = ({"falling": 0.3, "bending": 0.5}, TIPPING), ({"lying": 0.8}, DOWN)
+SINKS = [({"bending": 0.6, "falling": 0.2}, sinking(share / 10)) for share in range(1, 10)]  # in 2 s
+DROPS = [({"bending": 0.6, "falling": 0.2}, sinking(share / 3)) for share in range(1, 3)]  # in 0.6 s
 JUMP, FALLS = ({"falling": 0.6}, UPRIGHT), ({"falling": 0.6}, TIPPING)
 
 
@@ -101,14 +104,18 @@ JUMP, FALLS = ({"falling": 0.6}, UPRIGHT), ({"falling": 0.6}, TIPPING)
         ([UP, RISE, LIES], [False, False, True]),
         ([UP, RISE, BENT, LIES], [False, False, False, True]),
         # lying down without any of it
-        ([UP, BENT, LIES, LIES], [False] * 4),
+        ([UP, *SINKS, LIES, LIES], [False] * 12),
+        # a head that comes down as fast as in a fall, whatever the score says, and then lying
+        ([UP, *DROPS, LIES, LIES], [False, False, False, True, True]),
+        # the same without lying after it: somebody bends quickly
+        ([UP, *DROPS, BENT, UP], [False] * 5),
         # the score alone, of a body that stays up
         ([UP, JUMP, JUMP, UP], [False] * 4),
         ([UP, JUMP, JUMP, FALLS], [False, False, False, True]),
         # somebody who was never seen up has not fallen, however uncertain the first answers are
         ([({"falling": 0.6}, DOWN), ({"falling": 0.3}, DOWN), LIES], [False] * 3),
         # who lies for long and stirs has not fallen again
-        ([UP, *[LIES] * 20, ({"falling": 0.6}, DOWN)], [False] * 22),
+        ([UP, *SINKS, *[LIES] * 20, ({"falling": 0.6}, DOWN)], [False] * 31),
     ],
 )
 def test_what_is_a_fall(steps, counts):

@@ -1,0 +1,1 @@
+"""Training of the bundled pose refiner (extra `train`): `python -m tracker.training.refiner`."""
