@@ -255,7 +255,7 @@ def test_the_list_tells_which_camera_uses_what(posewatch, tmp_path):
     config = tmp_path / "posewatch.yaml"
     config.write_text(
         "cameras:\n  hall: {url: 'rtsp://h/1', detect: {model: mine.onnx}}\n"
-        "  yard: {url: 'rtsp://h/2', pose: {model: lite}}\n"
+        "  yard: {url: 'rtsp://h/2', pose: {model: lite, smoothing: refine}}\n"
     )
 
     rows = {
@@ -265,6 +265,7 @@ def test_the_list_tells_which_camera_uses_what(posewatch, tmp_path):
     assert {name: row["in_use"] for name, row in rows.items()} == {
         "detector": ["yard"],
         "actions": ["hall", "yard"],
+        "refiner": ["yard"],
         "pose_full": ["hall"],
         "pose_lite": ["yard"],
         "pose_heavy": [],
