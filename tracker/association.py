@@ -29,6 +29,7 @@ __all__ = ["Track", "TrackState", "Tracker"]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
+_CARRY_LIKENESS = 0.5  # OKS of a pose with the one expected, from which it stands in for a detection
 _FOLLOWED_SCORE = 0.6  # what a box from a pose is trusted as
 _QUALITY_SECONDS = 2.0  # in which what was seen falls to 1/e in a track's quality
 _CLEAR = 0.3  # share of a box covered by others, up to which it shows its person
@@ -55,6 +56,7 @@ class Tracker:
         poses: weight of where a person's pose was seen, against where the box is expected.
         same_looks: likeness (cosine) from which somebody lost is known again out of place; higher is surer.
         duplicate_iou: a detection that overlaps a matched track more than this starts no track.
+        carry_seconds: for so long a pose that is where it should be stands in for a missing detection.
         box_filter: the motion filter.
     """
 
@@ -76,6 +78,7 @@ class Tracker:
         poses: float = 0.4,
         same_looks: float = 0.8,
         duplicate_iou: float = 0.6,
+        carry_seconds: float = 1.0,
         box_filter: BoxFilter | None = None,
     ) -> None:
         self._camera = camera
@@ -94,7 +97,7 @@ class Tracker:
             poses=poses,
         )
         self._identities = Identities()
-        self._duplicate_iou = duplicate_iou
+        self._duplicate_iou, self._carry_seconds = duplicate_iou, carry_seconds
         self._filter = box_filter or BoxFilter()
         self._states = BoxStates()
         self._records: list[Record] = []
@@ -132,6 +135,7 @@ class Tracker:
             self._records, self._states.value, seen, self._identities, poses or {}, monotonic
         )
         self._apply(rows, columns, seen, monotonic)
+        self._carry(poses or {}, monotonic)
         # 3. Lost and removed.
         self._age(monotonic)
         # 4. New people.
@@ -209,10 +213,7 @@ class Tracker:
         size = seen.boxes[:, 2:] - seen.boxes[:, :2]
         upright = size[:, 0] <= _UPRIGHT * size[:, 1]
         clear = (seen.scores >= self._high_score) & (seen.covered < _CLEAR) & upright
-        self._identities.welcome(
-            [r for r in self._records if r.born == monotonic],
-            [r for r in self._records if r.state is TrackState.LOST],
-        )
+        self._identities.welcome(self._records, boxes, monotonic)
         self._identities.learn(self._records, seen.appearance, clear)
         self._identities.meet(self._records, boxes)
         value = self._states.value
@@ -232,9 +233,23 @@ class Tracker:
             record.hits += 1
             record.person.hits += 1
             record.total_score += record.score
-            record.last_monotonic = monotonic
+            record.last_monotonic = record.last_detected = monotonic
             if record.state is not TrackState.TENTATIVE or self._is_person(record):
                 record.state = TrackState.CONFIRMED
+
+    def _carry(self, poses: Mapping[str, tuple[NDArray[np.float32], float]], monotonic: float) -> None:
+        """Keeps people whom the detector misses for a moment, while their pose is where it should be."""
+        rows, boxes = [], []
+        for row, record in enumerate(self._records):
+            if record.detection < 0 and record.state is TrackState.CONFIRMED and record.person.id in poses:
+                box, likeness = poses[record.person.id]
+                if likeness >= _CARRY_LIKENESS and monotonic - record.last_detected <= self._carry_seconds:
+                    rows.append(row)
+                    boxes.append(box)
+                    record.last_monotonic = monotonic
+        if rows:
+            scores = np.full(len(rows), _FOLLOWED_SCORE)
+            self._correct(np.array(rows, np.intp), np.array(boxes, np.float64), scores)
 
     def _is_person(self, record: Record) -> bool:
         """Whether a tentative track has been seen often and surely enough, or for long."""
@@ -246,7 +261,8 @@ class Tracker:
 
     def _age(self, monotonic: float) -> None:
         for record in self._records:
-            if record.detection >= 0 or record.state is TrackState.REMOVED:
+            carried = record.last_monotonic == monotonic and record.state is TrackState.CONFIRMED
+            if record.detection >= 0 or carried or record.state is TrackState.REMOVED:
                 continue
             if record.state is TrackState.TENTATIVE or monotonic - record.last_monotonic > self._lost_seconds:
                 record.state = TrackState.REMOVED
@@ -281,6 +297,7 @@ class Tracker:
                     score=float(scores[row]),
                     born=monotonic,
                     last_monotonic=monotonic,
+                    last_detected=monotonic,
                     anchor=(float(value[0]), float(value[1])),
                     anchor_since=monotonic,
                     total_score=float(scores[row]),

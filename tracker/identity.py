@@ -8,7 +8,7 @@ who were lost near by in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ Looks = NDArray[np.float32]
 
 _MEET = 0.25  # share of the smaller box in the other, from which two people may be mixed up
 _LOOKS_RATE = 0.1  # of a new look in what a person is remembered by
+_NEAR = 1.5  # body heights from somebody new, within which another may have taken their name
 _ENOUGH = 5  # looks after a meeting from which a body can be judged
 _PATIENCE = 2.0  # seconds that somebody waits for the others of a meeting to be seen well
 _STAY = 0.15  # likeness by which another name must fit better than the one that a body has
@@ -74,11 +75,26 @@ class Identities:
                 if one < two:
                     _meeting(records[one], records[two])
 
-    def welcome(self, newcomers: Sequence[Record], lost: Sequence[Record]) -> None:
-        """Notes that each of the new people may be one of those who are lost."""
-        for record in newcomers:
-            for other in lost:
-                _meeting(record, other)
+    def welcome(self, records: Sequence[Record], boxes: Floats, monotonic: float) -> None:
+        """Notes that who is new may be somebody who is lost, or whose name another near by took.
+
+        Args:
+            records: the bodies.
+            boxes: (N, 4) theirs in px.
+            monotonic: seconds of the frame.
+        """
+        new = [row for row, record in enumerate(records) if record.born == monotonic]
+        if not new:
+            return
+        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+        for row in new:
+            height = max(float(boxes[row, 3] - boxes[row, 1]), 1.0)
+            near = np.hypot(*(centres - centres[row]).T) < _NEAR * height
+            for other, record in enumerate(records):
+                unsure = bool(record.met) and record.state is TrackState.CONFIRMED and near[other]
+                if record.state is TrackState.LOST or unsure:
+                    records[row].met.add(record)
+                    record.met.add(records[row])
 
     def judge(
         self, records: Sequence[Record], reach: Callable[[], NDArray[np.bool_]], monotonic: float
@@ -96,7 +112,7 @@ class Identities:
                 continue
             if record.ready_since is None:
                 record.ready_since = monotonic
-            others = [other for other in record.met if other in place]
+            others = _together(record, place.keys())
             waits = any(other.state is TrackState.CONFIRMED and not _ready(other) for other in others)
             if waits and monotonic - record.ready_since < _PATIENCE:
                 continue
@@ -168,6 +184,15 @@ def _ready(record: Record) -> bool:
 
 def _lost(record: Record) -> bool:
     return record.state is TrackState.LOST and record.person.looks is not None
+
+
+def _together(record: Record, live: Collection[Record]) -> list[Record]:
+    """Everybody live who met this body, or somebody who did, and so on; without the body itself."""
+    found, new = {record}, [record]
+    while new:
+        new = [other for one in new for other in one.met if other in live and other not in found]
+        found.update(new)
+    return sorted(found - {record}, key=lambda other: other.person.number)
 
 
 def _settle(record: Record) -> None:

@@ -34,7 +34,7 @@ class Track(NamedTuple):
         score: of the last matched detection.
         started_at: UTC epoch seconds of the first frame.
         first_monotonic: seconds of the first frame.
-        last_monotonic: seconds of the last frame with a match.
+        last_monotonic: seconds of the frame in which the person was last seen, or followed by the pose.
         hits: frames with a match.
         stationary: whether the person has stayed in place for a second or more.
         speed: of the centre, in body heights a second.
@@ -96,7 +96,8 @@ class Record:
         state: as in `Track`.
         score: of the last match.
         born: seconds of the body's first frame.
-        last_monotonic: seconds of the last match.
+        last_monotonic: seconds of the frame in which it was last seen.
+        last_detected: seconds of the last match.
         anchor: place in px where it was when it last moved away.
         anchor_since: seconds of that.
         hits: frames with a match.
@@ -115,6 +116,7 @@ class Record:
     score: float
     born: float
     last_monotonic: float
+    last_detected: float
     anchor: tuple[float, float]
     anchor_since: float
     hits: int = 1

@@ -168,3 +168,62 @@ def test_after_a_reset_everybody_ends_once_and_nobody_keeps_an_id() -> None:
     states = {track.number: track.state for track in _step(tracker, _see(_walk(0)), 0.5)}
     assert states == {1: TrackState.REMOVED, 2: TrackState.TENTATIVE}
     assert [track.number for track in _step(tracker, _see(_walk(0)), 0.6)] == [2]
+
+
+def _missed(likeness: float) -> list[TrackState]:
+    """States of somebody whom the detector misses from 1 s on, while the pose goes on walking for 2 s."""
+    tracker, states = Tracker("door"), []
+    for n in range(30):
+        at, box = 0.1 * n, _walk(4 * n)
+        expected = tracker.predict(at)
+        key = next(iter(expected), "")
+        track, *_ = tracker.update(
+            _see(box) if n < 10 else _see(),
+            monotonic=at,
+            captured_at=1000.0 + at,
+            poses={key: (np.array(box, np.float32), likeness)},
+        )
+        if n >= 10:
+            states.append(track.state)
+            seen = track.last_monotonic == at
+            assert seen == (track.state is TrackState.CONFIRMED)
+            assert abs(float(track.box[0]) - 4 * n) < 6
+    return states
+
+
+def test_a_pose_stands_in_for_a_missing_detection_for_a_second() -> None:
+    assert _missed(0.8) == [TrackState.CONFIRMED] * 10 + [TrackState.LOST] * 10
+
+
+def test_a_pose_that_is_unlike_the_one_expected_does_not() -> None:
+    assert _missed(0.3) == [TrackState.LOST] * 20
+
+
+def test_the_pose_decides_between_two_boxes() -> None:
+    """Two boxes are equally near to where somebody should be; the pose was seen in the right one."""
+    for shift in (-25, 25):
+        tracker = Tracker("door")
+        for n in range(10):
+            _step(tracker, _see(_walk(200)), 0.1 * n)
+        (key,) = tracker.predict(1.0)
+        place = np.array(_walk(200 + shift), np.float32)
+        tracks = tracker.update(
+            _see(_walk(175), _walk(225)), monotonic=1.0, captured_at=1.0, poses={key: (place, 0.9)}
+        )
+        (same,) = [track for track in tracks if track.number == 1]
+        assert same.detection_box is not None
+        assert float(same.detection_box[0]) == 200 + shift
+
+
+def test_a_frame_without_detections_moves_people_and_changes_nobody() -> None:
+    tracker = Tracker("door")
+    for n in range(10):
+        before = _step(tracker, _see(_walk(4 * n), (400, 100, 440, 200)), 0.1 * n)
+    first, second = sorted(before, key=lambda track: track.number)
+    after = {t.id: t for t in tracker.follow({first.id: np.array(_walk(40), np.float32)}, monotonic=1.0)}
+    assert after.keys() == {first.id, second.id}
+    assert {track.state for track in after.values()} == {TrackState.CONFIRMED}
+    assert after[first.id].last_monotonic == 1.0
+    assert after[second.id].last_monotonic == pytest.approx(0.9)
+    assert abs(float(after[first.id].box[0]) - 40) < 3
+    assert all(track.detection_box is None for track in after.values())
