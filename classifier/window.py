@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -148,6 +149,11 @@ class PoseWindows:
         if valid.sum() < max(2, round(self._min_span * self.rate)):
             return None  # some poses on both sides of a gap say nothing about a motion
         return PoseWindow(track_id, landmarks, valid, end)
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Goes on with bodies under other ids, the new one by the old one."""
+        moved = {new: self._tracks.pop(old) for old, new in names.items() if old in self._tracks}
+        self._tracks.update(moved)
 
     def drop(self, track_id: str) -> None:
         """Forgets a track."""

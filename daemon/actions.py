@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from classifier.model import ActionScores
 from daemon.config.actions import ActionsConfig
+from tracker.tracks import rename
 
 __all__ = ["UNKNOWN", "ActionHysteresis"]
 
@@ -67,6 +68,10 @@ class ActionHysteresis:
         if state is None or (monotonic is not None and monotonic - state.last > self._max_gap):
             return UNKNOWN, 0.0
         return state.action, state.score
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Goes on with bodies under other ids, the new one by the old one."""
+        rename(self._states, names)
 
     def drop(self, track: str) -> None:
         """Forgets a track."""

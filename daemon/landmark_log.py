@@ -71,6 +71,7 @@ class LandmarkLog:
     def __init__(self, folder: Path | None, clip: Path, rate: float, stack: ExitStack) -> None:
         self._folder, self._clip, self._rate = folder, clip, rate
         self._takes: dict[int, _Take] = {}
+        self._parts: dict[int, int] = {}
         self._size = (0, 0)
         if folder is None:
             return
@@ -96,6 +97,9 @@ class LandmarkLog:
         for person in scene.people:
             if person.track.state is TrackState.REMOVED:
                 self._save(person.track.number)
+            elif person.track.was is not None:  # from here on it is another body
+                self._save(person.track.number)
+                self._add(number, person, scene)
             else:
                 self._add(number, person, scene)
 
@@ -126,7 +130,9 @@ class LandmarkLog:
             group=self._clip.stem,
             labelled_from=take.frames[0],
         )
-        write_recording(self._part / f"{self._clip.stem}-{track}" / f"{_UNLABELLED}.txt", recording)
+        self._parts[track] = part = self._parts.get(track, 0) + 1
+        name = f"{self._clip.stem}-{track}" + (f"-{part}" if part > 1 else "")
+        write_recording(self._part / name / f"{_UNLABELLED}.txt", recording)
 
     def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
         try:

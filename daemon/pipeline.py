@@ -33,6 +33,7 @@ from tracker.following import Followed, PoseFollower
 from tracker.pacing import DetectorPacing
 from tracker.pose import Pose
 from tracker.smoothing import OneEuro, PoseSmoother
+from tracker.tracks import rename
 
 __all__ = ["CameraPipeline", "FrameResult"]
 
@@ -95,7 +96,8 @@ class CameraPipeline:
         clock = self.clock
         estimator = engines.estimator(self._settings.pose)
         with clock.stage("track"):
-            if self._cuts.update(frame.image):
+            cut = self._cuts.update(frame.image)
+            if cut:
                 self._tracker.reset()
             expected = self._tracker.predict(frame.monotonic)
         with clock.stage("pose"):
@@ -108,8 +110,9 @@ class CameraPipeline:
                 boxes = {key: one.box for key, one in followed.items()}
                 tracks = self._tracker.follow(boxes, monotonic=frame.monotonic)
         self._tracks = tracks
-        # An id that went over to another body starts anew there: the old body's poses tell nothing of it.
-        self._forget(track.id for track in tracks if track.moved)
+        renamed = {track.was: track.id for track in tracks if track.was is not None}
+        if renamed:
+            self._rename(renamed)
         with clock.stage("pose"):
             # Whoever is still tentative is often a thing, which is searched for a pose in vain.
             seen = [
@@ -118,13 +121,13 @@ class CameraPipeline:
                 if track.last_monotonic == frame.monotonic and track.state is TrackState.CONFIRMED
             ]
             poses = self._follower.estimate(frame.image, seen, estimator, followed)
-            self._tracker.end(self._duplicates.update(seen, poses, frame.monotonic))
+            self._tracker.merge(self._duplicates.update(seen, poses, frame.monotonic))
             if self._smoother is not None:
                 poses = self._smoother.update(poses, frame.monotonic)
         with clock.stage("action"):
             self._update_actions(frame, tracks, poses, engines)
         with clock.stage("report"):
-            scene = self._scene(frame, tracks, poses)
+            scene = replace(self._scene(frame, tracks, poses), cut=cut, renamed=renamed)
             self._seen_postures = self._postures.update(scene)
             messages = self._events.update(scene)
             if self.alerts_enabled:
@@ -218,6 +221,20 @@ class CameraPipeline:
             monotonic=frame.monotonic,
             people=tuple(people),
         )
+
+    def _rename(self, names: Mapping[str, str]) -> None:
+        """What was collected of a body goes on under the id that it has now."""
+        self._follower.rename(names)
+        self._actions.rename(names)
+        rename(self._scores, names)
+        rename(self._seen_postures, names)
+        self._scores |= {
+            new: replace(self._scores[new], track=new) for new in names.values() if new in self._scores
+        }
+        if self._windows is not None:
+            self._windows.rename(names)
+        if self._smoother is not None:
+            self._smoother.drop(names)
 
     def _forget(self, tracks: Iterable[str]) -> None:
         for track_id in tracks:

@@ -12,6 +12,7 @@ from daemon.places import takes_over
 from daemon.scene import Person, Scene
 from tracker.landmarks import Landmark
 from tracker.pose import Pose
+from tracker.tracks import rename
 
 __all__ = ["Posture", "Postures", "is_low", "leans", "torso_tilt"]
 
@@ -28,7 +29,7 @@ _TALL_MEMORY = 8.0  # seconds in which the height that a person had falls to 1/e
 _DROP = (
     1.0  # heights a second at which a head comes down in a fall; of who sits or lies down it is half of that
 )
-_DROP_OVER = 0.2, 0.35  # seconds over which that is measured, at least and at most
+_DROP_OVER = 0.18, 0.6  # seconds over which that is measured, at least and at most
 _MEMORY = 4.0  # seconds for which somebody who is not seen is remembered
 _NEVER = float("-inf")
 
@@ -108,12 +109,14 @@ class Postures:
 
     def update(self, scene: Scene) -> dict[str, Posture]:
         """Takes the next scene; returns the posture of everybody who is seen, by track id."""
+        if scene.cut:
+            self._known.clear()
+        rename(self._known, scene.renamed)
         live, oldest = scene.live, scene.monotonic - _MEMORY
         self._known = {k: one for k, one in self._known.items() if k in live or one.seen >= oldest}
         seen = {person.track.id: person for person in scene.confirmed}
         for track, person in seen.items():
-            before = None if person.track.moved else self._known.get(track)
-            before = before or self._inherited(person, scene, set(seen))
+            before = self._known.get(track) or self._inherited(person, scene, set(seen))
             self._known[track] = _followed(before, person, scene.monotonic)
         return {track: self._known[track] for track in seen}
 
@@ -127,10 +130,13 @@ class Postures:
 def _with_head(posture: Posture, now: float) -> Posture:
     """Takes in where the head is, as the top of the box."""
     top = float(posture.box[1])
+    # Of the heads that are old enough the youngest; an older one only where there are so few frames.
     heads = (*(head for head in posture.heads if now - head[0] <= _DROP_OVER[1]), (now, top))
-    then, before = heads[0]
-    passed = now - then
-    drops = passed >= _DROP_OVER[0] and top - before >= _DROP * posture.tall * passed
+    old = [head for head in heads if now - head[0] >= _DROP_OVER[0]]
+    drops = False
+    if old:
+        then, before = old[-1]
+        drops = top - before >= _DROP * posture.tall * (now - then)
     return replace(posture, heads=heads, dropped=now if drops else posture.dropped)
 
 

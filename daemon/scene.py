@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A processed frame: size in pixels, times in seconds, people of every track state."""
+    """A processed frame: size in pixels, times in seconds, people of every track state.
+
+    `cut`: it shows another scene than the one before. `renamed`: bodies that go on under another id, the new
+    one by the old one.
+    """
 
     camera: str
     width: int
@@ -37,6 +42,8 @@ class Scene:
     captured_at: float
     monotonic: float
     people: tuple[Person, ...]
+    cut: bool = False
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def confirmed(self) -> list[Person]:

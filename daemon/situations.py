@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,6 +134,11 @@ class Situations:
         if blind:  # a person may have done anything meanwhile
             oldest = scene.monotonic - self._patience
             self._open = [one for one in self._open if one.raised or one.last >= oldest]
+        self._rename(scene.renamed)
+        if scene.cut:  # nobody in this scene is in the place of somebody in the one before
+            for one in self._open:
+                one.box = None
+            self._cooling = [replace(one, box=None) for one in self._cooling]
         self._hand_over(scene)
         boxes = {person.track.id: person.track.box for person in scene.confirmed}
         owners = {key: situation for situation in self._open for key in situation.keys}
@@ -148,6 +153,25 @@ class Situations:
             if seen.counts and situation not in found:
                 found.append(situation)
         return found
+
+    def _rename(self, names: Mapping[str, str]) -> None:
+        """Goes on with the situations of bodies that have other ids now."""
+        if not names:
+            return
+        # Nobody has a situation twice: where the new id has one that stays there, the old one's ends.
+        staying = {key for one in self._open for key in one.keys if key[0] not in names}
+        for one in self._open:
+            keys = {(names.get(track, track), zone): (track, zone) for track, zone in one.keys}
+            one.keys = {old if new != old and new in staying else new for new, old in keys.items()}
+            one.boxes = {names.get(track, track): box for track, box in one.boxes.items()}
+        self._cooling = [
+            replace(
+                one,
+                keys=frozenset((names.get(track, track), zone) for track, zone in one.keys),
+                owners={names.get(track, track) for track in one.owners},
+            )
+            for one in self._cooling
+        ]
 
     def is_due(self, situation: Situation, scene: Scene) -> bool:
         """Whether a situation has gone on for long enough for its alert, and none has just ended."""

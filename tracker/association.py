@@ -8,7 +8,7 @@ right name (`tracker.identity`).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,8 @@ __all__ = ["Track", "TrackState", "Tracker"]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
+_DOUBLE_SECONDS = 5.0  # for which the place of a second box is remembered after it was last seen
+_SAME_DOUBLE = 0.5  # IoU with that place from which a box is it
 _CARRY_LIKENESS = 0.5  # OKS of a pose with the one expected, from which it stands in for a detection
 _FOLLOWED_SCORE = 0.6  # what a box from a pose is trusted as
 _QUALITY_SECONDS = 2.0  # in which what was seen falls to 1/e in a track's quality
@@ -102,7 +104,7 @@ class Tracker:
         self._states = BoxStates()
         self._records: list[Record] = []
         self._monotonic: float | None = None
-        self._elapsed = 0.0
+        self._detected: float | None = None
         self._count = 0
 
     def update(
@@ -139,13 +141,14 @@ class Tracker:
         # 3. Lost and removed.
         self._age(monotonic)
         # 4. New people.
-        newcomers = self._newcomers(free, seen)
+        newcomers = self._newcomers(free, seen, monotonic)
         self._start(newcomers, seen.boxes, seen.scores, monotonic, captured_at)
         # 5. Whether everybody is still who they were.
         boxes = from_centre(self._states.value)
         if seen.appearance is not None:
             self._identify(boxes, seen, monotonic)
         # 6. The report.
+        self._rate(monotonic)
         return self._report(boxes, seen.boxes, monotonic)
 
     def predict(self, monotonic: float) -> dict[str, NDArray[np.float32]]:
@@ -170,7 +173,7 @@ class Tracker:
         """
         self._advance(monotonic)
         for record in self._records:
-            record.detection, record.moved = -1, False
+            record.detection, record.was = -1, None
         rows = np.array([n for n, record in enumerate(self._records) if record.person.id in boxes], np.intp)
         if len(rows):
             chosen = [self._records[row] for row in rows]
@@ -182,8 +185,6 @@ class Tracker:
 
     def _advance(self, monotonic: float) -> None:
         elapsed = 0.0 if self._monotonic is None else monotonic - self._monotonic
-        if elapsed:
-            self._elapsed = elapsed
         self._monotonic = monotonic
         self._states = self._filter.predict(self._states, elapsed)
 
@@ -194,14 +195,25 @@ class Tracker:
 
     def reset(self) -> None:
         """Ends everybody, as after a cut: the next report has all as removed."""
-        self.end(record.person.id for record in self._records)
-
-    def end(self, ids: Iterable[str]) -> None:
-        """Ends tracks, such as second ones on one body: the next report has them as removed."""
-        ended = set(ids)
         for record in self._records:
-            if record.person.id in ended:
-                record.state = TrackState.REMOVED
+            record.state = TrackState.REMOVED
+
+    def merge(self, doubles: Mapping[str, str]) -> None:
+        """Ends second tracks on one body: the next report has them as removed, and nobody starts there again.
+
+        Args:
+            doubles: by the id of each second track that of the first.
+        """
+        boxes = from_centre(self._states.value)
+        rows = {record.person.id: row for row, record in enumerate(self._records)}
+        for second, first in doubles.items():
+            if second in rows and first in rows:
+                left, top, right, bottom = boxes[rows[first]]
+                elder = self._records[rows[first]]
+                size = np.array([right - left, bottom - top] * 2)
+                elder.double = (boxes[rows[second]] - np.array([left, top, left, top])) / size
+                elder.double_until = (self._monotonic or 0.0) + _DOUBLE_SECONDS
+                self._records[rows[second]].state = TrackState.REMOVED
 
     @property
     def unsettled(self) -> bool:
@@ -223,7 +235,7 @@ class Tracker:
 
     def _apply(self, rows: Rows, columns: Rows, seen: Seen, monotonic: float) -> None:
         for record in self._records:
-            record.detection, record.moved = -1, False
+            record.detection, record.was = -1, None
         if not len(rows):
             return
         self._correct(rows, seen.boxes[columns], seen.scores[columns])
@@ -269,14 +281,38 @@ class Tracker:
             else:
                 record.state = TrackState.LOST
 
-    def _newcomers(self, free: Rows, seen: Seen) -> Rows:
+    def _rate(self, monotonic: float) -> None:
+        """Takes a frame in which the detector ran into everybody's quality."""
+        passed = 0.0 if self._detected is None else max(monotonic - self._detected, 0.0)
+        self._detected = monotonic
+        fading = math.exp(-passed / _QUALITY_SECONDS)
+        for record in self._records:
+            score = record.score if record.detection >= 0 else 0.0
+            record.quality += (score - record.quality) * (1.0 - fading)
+
+    def _newcomers(self, free: Rows, seen: Seen, monotonic: float) -> Rows:
         """Strong free detections that are not a second box of somebody who is already followed."""
         free, boxes = free[seen.scores[free] >= self._new_score], seen.boxes
         taken = [record.detection for record in self._records if record.detection >= 0]
         if len(free) and taken:
             double = buffered_iou(boxes[free], boxes[taken]).max(axis=1) > self._duplicate_iou
             free = free[~double]
-        return free
+        return free[~self._doubles(boxes[free], monotonic)] if len(free) else free
+
+    def _doubles(self, boxes: Floats, monotonic: float) -> NDArray[np.bool_]:
+        """(N,) bool, which boxes are where a body had a second one whose track was ended."""
+        known = np.zeros(len(boxes), bool)
+        for row, record in enumerate(self._records):
+            if record.double is None or monotonic > record.double_until:
+                continue
+            left, top, right, bottom = from_centre(self._states.value[row : row + 1])[0]
+            size = np.array([right - left, bottom - top] * 2)
+            place = np.array([left, top, left, top]) + record.double * size
+            same = buffered_iou(boxes, place[None])[:, 0] > _SAME_DOUBLE
+            if same.any():
+                record.double_until = monotonic + _DOUBLE_SECONDS
+                known |= same
+        return known
 
     def _start(self, rows: Rows, boxes: Floats, scores: Floats, monotonic: float, captured_at: float) -> None:
         if not len(rows):
@@ -316,13 +352,8 @@ class Tracker:
         places, tall, fast = self._states.value.tolist(), heights.tolist(), speeds.tolist()
         detected = detections.astype(np.float32)
         tracks = []
-        fading = math.exp(-max(self._elapsed, 0.0) / _QUALITY_SECONDS)
         for row, record in enumerate(self._records):
             person = record.person
-            if record.last_monotonic < monotonic:
-                record.quality *= fading
-            else:
-                record.quality += (record.score - record.quality) * (1.0 - fading)
             tracks.append(
                 Track(
                     person.id,
@@ -339,7 +370,7 @@ class Tracker:
                     self._stays(record, places[row], tall[row], monotonic),
                     fast[row],
                     record.quality,
-                    record.moved,
+                    record.was,
                 )
             )
         # The removed are reported once.
@@ -347,6 +378,7 @@ class Tracker:
         if not keep.all():
             self._states = self._states.select(keep)
             self._records = [record for record, kept in zip(self._records, keep, strict=True) if kept]
+            self._identities.forget(self._records)
         return tracks
 
     @staticmethod

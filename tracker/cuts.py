@@ -1,8 +1,9 @@
 """Cuts: whether a frame shows another scene than the one before, so that nobody is followed across.
 
-A camera that turns, a switch between inputs, a clip in a loop, a covered lens: the people of the frame
-before are not in this one. Compared is the layout of light and dark, as the correlation of two tiny pictures,
-which neither a change of exposure nor of colour (night, infrared) changes much, nor people who walk.
+A switch between inputs, a camera that jumps to another view, a clip in a loop: the people of the frame before
+are not in this one. (A camera that pans slowly is not noticed.) Compared is the layout of light and dark, as
+the correlation of two tiny pictures, which neither exposure nor colour (night, infrared) changes
+much, nor people who walk.
 """
 
 from __future__ import annotations
@@ -27,17 +28,29 @@ class CutDetector:
 
     def __init__(self, *, same: float = 0.5, contrast: float = 4.0) -> None:
         self._same, self._contrast = same, contrast
-        self._before: Floats | None = None
+        self._scene: Floats | None = None
+        self._other: Floats | None = None
 
     def update(self, image: NDArray[np.uint8]) -> bool:
-        """Whether the next frame, (H, W, 3) uint8, starts another scene."""
+        """Whether the next frame, (H, W, 3) uint8, is the second one of another scene."""
         now = _tiny(image)
-        before, self._before = self._before, now
-        if before is None or min(now.std(), before.std()) < self._contrast:
+        if now.std() < self._contrast:
+            return False  # says nothing, and what comes after it is compared with what was before
+        if self._scene is None or _alike(now, self._scene) >= self._same:
+            self._scene, self._other = now, None
             return False
-        first, second = now - now.mean(), before - before.mean()
-        correlation = (first * second).sum() / np.sqrt((first**2).sum() * (second**2).sum())
-        return bool(correlation < self._same)
+        # One picture may be broken: another scene is one that the next picture shows as well.
+        if self._other is None or _alike(now, self._other) < self._same:
+            self._other = now
+            return False
+        self._scene, self._other = now, None
+        return True
+
+
+def _alike(first: Floats, second: Floats) -> float:
+    """Correlation of two pictures, -1 to 1."""
+    one, two = first - first.mean(), second - second.mean()
+    return float((one * two).sum() / np.sqrt((one**2).sum() * (two**2).sum()))
 
 
 def _tiny(image: NDArray[np.uint8]) -> Floats:

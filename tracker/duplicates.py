@@ -28,8 +28,8 @@ class DuplicateFinder:
     def __init__(self) -> None:
         self._since: dict[tuple[str, str], float] = {}
 
-    def update(self, tracks: Sequence[Track], poses: Mapping[str, Pose], monotonic: float) -> list[str]:
-        """Takes a frame; returns the ids of tracks that are the younger one of two on one body.
+    def update(self, tracks: Sequence[Track], poses: Mapping[str, Pose], monotonic: float) -> dict[str, str]:
+        """Takes a frame; returns by the id of the younger one of two tracks on one body that of the elder.
 
         Args:
             tracks: the people who are seen in it.
@@ -37,14 +37,14 @@ class DuplicateFinder:
             monotonic: seconds of the frame.
         """
         posed = sorted((track for track in tracks if track.id in poses), key=lambda track: track.number)
-        together, doubles = {}, []
+        together, doubles = {}, dict[str, str]()
         for elder, younger in combinations(posed, 2):
             if younger.id in doubles or not _one_body(elder, younger, poses):
                 continue
             pair = elder.id, younger.id
             together[pair] = self._since.get(pair, monotonic)
             if monotonic - together[pair] >= _FOR:
-                doubles.append(younger.id)
+                doubles[younger.id] = elder.id
         self._since = together
         return doubles
 

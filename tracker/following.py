@@ -18,6 +18,7 @@ import numpy.typing as npt
 from tracker.association import Track
 from tracker.oks import object_keypoint_similarity
 from tracker.pose import Company, Pose, PoseBackend, Roi
+from tracker.tracks import rename
 
 __all__ = ["Followed", "PoseFollower", "fit"]
 
@@ -114,12 +115,13 @@ class PoseFollower:
             if likeness >= _ALIKE:
                 new = _moved_box(memory.box, memory.landmarks, pose.landmarks)
                 followed[key] = Followed(pose, new, likeness)
-        self._failed = len(wanted) - len(followed)
+        recent = (key for key in expected if self._was_posed(key, monotonic))
+        self._failed = sum(key not in followed for key in recent)
         return followed
 
     @property
     def failed(self) -> int:
-        """People whom the last `follow` looked for in vain."""
+        """People who had a pose within the last second, and had none in the last `follow`."""
         return self._failed
 
     def estimate(
@@ -173,6 +175,14 @@ class PoseFollower:
         """Forgets tracks by id."""
         for track in tracks:
             self._memory.pop(track, None)
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Goes on with bodies under other ids, the new one by the old one."""
+        rename(self._memory, names)
+
+    def _was_posed(self, track: str, monotonic: float) -> bool:
+        memory = self._memory.get(track)
+        return memory is not None and monotonic - memory.monotonic <= _MEMORY
 
     def _expected(self, track: str, box: Box, monotonic: float) -> Roi | None:
         memory = self._memory.get(track)

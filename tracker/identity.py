@@ -96,6 +96,15 @@ class Identities:
                     records[row].met.add(record)
                     record.met.add(records[row])
 
+    def forget(self, kept: Sequence[Record]) -> None:
+        """Takes whoever is not among the kept out of their meetings: those are over."""
+        live = set(kept)
+        for record in kept:
+            if record.met and not record.met <= live:
+                record.met &= live
+                if not record.met:
+                    _settle(record)
+
     def judge(
         self, records: Sequence[Record], reach: Callable[[], NDArray[np.bool_]], monotonic: float
     ) -> None:
@@ -161,8 +170,9 @@ class Identities:
 
 
 def _name(record: Record, person: Identity) -> None:
-    record.moved = record.moved or record.person is not person
-    record.person = person
+    if record.person is not person:
+        record.was = record.person.id
+        record.person = person
 
 
 def _mixed(old: Looks | None, new: Looks, rate: float) -> Looks:

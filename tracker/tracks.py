@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["STATE_ORDER", "Identity", "Record", "Track", "TrackState"]
+__all__ = ["STATE_ORDER", "Identity", "Record", "Track", "TrackState", "rename"]
+
+State = TypeVar("State")
 
 
 class TrackState(str, Enum):
@@ -38,10 +41,10 @@ class Track(NamedTuple):
         hits: frames with a match.
         stationary: whether the person has stayed in place for a second or more.
         speed: of the centre, in body heights a second.
-        quality: 0..1, how surely the person was seen over the last seconds: the mean score of the detections,
-            0 where there was none.
-        moved: whether the id went over to another body in this frame, because the looks say so: what was
-            collected of the body under this id is another's.
+        quality: 0..1, how surely the person was seen over the last two seconds in which the detector ran: the
+            mean score of the detections, 0 where there was none.
+        was: the id that this body had until this frame, where the looks say that it is somebody else: what
+            was collected of the body under that id goes on under this one. None in nearly all frames.
     """
 
     id: str
@@ -58,7 +61,7 @@ class Track(NamedTuple):
     stationary: bool
     speed: float
     quality: float = 0.0
-    moved: bool = False
+    was: str | None = None
 
 
 STATE_ORDER = {TrackState.CONFIRMED: 0, TrackState.LOST: 1, TrackState.TENTATIVE: 2, TrackState.REMOVED: 3}
@@ -108,7 +111,9 @@ class Record:
         fresh: (120,) mean look since then, or None.
         fresh_count: looks in it.
         ready_since: seconds since when it could be compared, while it waits for those it met.
-        moved: whether it got another's name in this frame.
+        was: the id that it had until this frame, if it got another's name; else None.
+        double: (4,) place of a second box of this body, in widths and heights of the first, or None.
+        double_until: seconds until which that counts.
     """
 
     person: Identity
@@ -127,4 +132,17 @@ class Record:
     fresh: NDArray[np.float32] | None = None
     fresh_count: int = 0
     ready_since: float | None = None
-    moved: bool = False
+    was: str | None = None
+    double: NDArray[np.float64] | None = None
+    double_until: float = 0.0
+
+
+def rename(states: dict[str, State], names: Mapping[str, str]) -> None:
+    """Moves what is kept by track id to the ids that the bodies have now.
+
+    Args:
+        states: anything by id; what a body now has under another id takes the place of what was there.
+        names: the new id by the old one.
+    """
+    moved = {new: states.pop(old) for old, new in names.items() if old in states}
+    states.update(moved)

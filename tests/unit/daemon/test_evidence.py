@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from stories import (
     CONFIRMED,
@@ -19,6 +22,7 @@ from stories import (
 
 from daemon.config.rules import ActionRule, FallRule, FightRule, LoiteringRule, LyingRule, ZoneEntryRule
 from daemon.evidence import Watcher, watcher_for
+from daemon.posture import Postures
 
 FALL, LYING, FIGHT = FallRule(type="fall"), LyingRule(type="lying"), FightRule(type="fight")
 
@@ -262,3 +266,47 @@ def test_each_zone_is_a_situation_of_its_own():
 def test_loitering_without_zones_is_anywhere():
     [found] = once(LoiteringRule(type="loitering"), a_person(zones=("bed",), action="sitting"))
     assert (found.key, found.zones, found.action) == (("a", ""), ("bed",), "sitting")
+
+
+# --- another scene, another name ------------------------------------------------------------------------
+
+
+def _scene_at(at: float, *people, **more):
+    return replace(a_scene(at, *people), **more)
+
+
+@pytest.mark.parametrize(("cut", "falls"), [(False, True), (True, False)])
+def test_who_lies_in_the_next_scene_has_not_fallen_from_the_one_before(cut, falls):
+    watcher, found = watcher_for(FALL), []
+    for n in range(10):
+        watcher.observe(_scene_at(n / 10, a_person("a", at=n / 10, box=UPRIGHT)), frozenset())
+    for n in range(10, 20):
+        lies = a_person("b", at=n / 10, scores={"lying": 0.9}, box=DOWN, first=1.0)
+        found += watcher.observe(_scene_at(n / 10, lies, cut=cut and n == 10), frozenset())
+    assert bool(found) == falls
+
+
+def test_a_fall_is_a_fall_under_another_name():
+    """While it falls the body gets the name of somebody who was lost."""
+    watcher, found = watcher_for(FALL), []
+    boxes = [UPRIGHT] * 5 + [sinking(share / 4) for share in range(1, 5)] + [DOWN] * 5
+    for n, box in enumerate(boxes):
+        name, renamed = ("new", {}) if n < 7 else ("old", {"new": "old"} if n == 7 else {})
+        person = a_person(name, at=n / 10, scores={"lying": 0.9 if box == DOWN else 0.1}, box=box)
+        found += watcher.observe(_scene_at(n / 10, person, renamed=renamed), frozenset())
+    assert {one.tracks for one in found} == {("old",)}
+
+
+@pytest.mark.parametrize("fps", [2.5, 4.0, 5.0, 10.0, 25.0])
+@pytest.mark.parametrize(("seconds", "drops"), [(0.5, True), (2.0, False)])
+def test_a_head_that_drops_is_seen_at_any_frame_rate(fps, seconds, drops):
+    random, seen = np.random.default_rng(1), 0
+    for start in np.linspace(2.0, 2.5, 20):
+        postures, dropped = Postures(), False
+        for n in range(round(5 * fps)):
+            at = n / fps + random.normal(0, 0.004)
+            share = float(np.clip((at - start) / seconds, 0, 1))
+            posture = postures.update(a_scene(at, a_person("a", at=at, box=sinking(share))))["a"]
+            dropped |= posture.dropped > 0
+        seen += dropped
+    assert seen == (20 if drops else 0)

@@ -227,3 +227,20 @@ def test_a_frame_without_detections_moves_people_and_changes_nobody() -> None:
     assert after[second.id].last_monotonic == pytest.approx(0.9)
     assert abs(float(after[first.id].box[0]) - 40) < 3
     assert all(track.detection_box is None for track in after.values())
+
+
+def test_a_second_box_of_a_body_whose_track_was_ended_starts_nobody_again() -> None:
+    tracker, numbers = Tracker("door"), set()
+    for n in range(100):
+        x = 2.0 * n
+        tracks = _step(tracker, _see((x, 100, x + 60, 280), (x + 3, 100, x + 57, 200), score=0.8), 0.1 * n)
+        numbers |= {track.number for track in tracks}
+        if n == 20:
+            elder, younger = sorted(tracks, key=lambda track: track.number)
+            tracker.merge({younger.id: elder.id})
+    assert numbers == {1, 2}
+    # Somebody else who comes there later is somebody.
+    for n in range(100, 170):
+        _step(tracker, _see((200, 100, 260, 280), score=0.8), 0.1 * n)
+    tracks = _step(tracker, _see((200, 100, 260, 280), (203, 100, 257, 200), score=0.8), 17.0)
+    assert len(tracks) == 2

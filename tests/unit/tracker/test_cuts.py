@@ -25,7 +25,17 @@ def _cuts(*frames: Image) -> list[bool]:
 
 def test_another_scene_is_a_cut_once() -> None:
     first, second = _scene(1), _scene(2)
-    assert _cuts(first, first, second, second, first) == [False, False, True, False, True]
+    assert _cuts(first, first, second, second, second) == [False, False, False, True, False]
+
+
+def test_one_broken_picture_is_none_and_neither_is_the_way_back() -> None:
+    first, broken = _scene(1), _scene(2)
+    assert _cuts(first, broken, first, first, broken, first) == [False] * 6
+
+
+def test_a_cut_through_black_is_one() -> None:
+    black = np.zeros((360, 640, 3), np.uint8)
+    assert _cuts(_scene(1), black, _scene(2), _scene(2)) == [False, False, False, True]
 
 
 @pytest.mark.parametrize(

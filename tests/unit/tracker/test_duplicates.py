@@ -62,7 +62,7 @@ def test_a_moment_is_not_enough_and_does_not_add_up() -> None:
     tracks = [_track(1, WHOLE), _track(2, UPPER)]
     for n in range(40):
         shift = 60.0 if n % 6 == 0 else 0.0  # apart every 0.6 s
-        assert finder.update(tracks, {"t1": _pose(), "t2": _pose(shift)}, n / 10) == []
+        assert finder.update(tracks, {"t1": _pose(), "t2": _pose(shift)}, n / 10) == {}
 
 
 def test_without_a_pose_nobody_ends() -> None:

@@ -48,7 +48,9 @@ class _Street:
         return number
 
     def moved(self) -> list[tuple[int, int]]:
-        return [(frame, t.number) for frame, tracks in enumerate(self.frames) for t in tracks if t.moved]
+        return [
+            (frame, t.number) for frame, tracks in enumerate(self.frames) for t in tracks if t.was is not None
+        ]
 
 
 def _turn_back(one: Looks, two: Looks) -> tuple[_Street, int, int]:
@@ -105,3 +107,24 @@ def test_somebody_new_who_was_lost_gets_the_old_name_and_the_new_one_ends() -> N
     assert len(ended) == len(set(ended)) == 1
     assert ended[0] != first
     assert [number for _, number in street.moved() if number == first] == [first]
+
+
+def test_meetings_with_those_who_are_gone_are_forgotten() -> None:
+    """Somebody who is never seen well, such as in a wide box, does not keep all passers-by."""
+    tracker, frames = Tracker("street", lost_seconds=0.5), 400
+    for n in range(frames):
+        at, x = n / RATE, (12.0 * n) % 480
+        boxes = np.array([(200, 150, 320, 210), (x, 100, x + 40, 200)], np.float32)
+        looks = np.stack([_person(1), _person(2 + n // 40)])
+        tracks = tracker.update(
+            Detections(boxes, np.full(2, 0.8, np.float32)), monotonic=at, captured_at=at, appearance=looks
+        )
+    assert max(track.number for track in tracks) > 5
+    for n in range(20):
+        tracker.update(
+            Detections(boxes[:1], np.full(1, 0.8, np.float32)),
+            monotonic=(frames + n) / RATE,
+            captured_at=0.0,
+            appearance=looks[:1],
+        )
+    assert not tracker.unsettled
