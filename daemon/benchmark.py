@@ -163,6 +163,7 @@ def _silent(_: int) -> None:
 def _mean_stages(clocks: list[StageClock]) -> dict[str, float]:
     total = StageClock()
     for clock in clocks:
+        total.frames += clock.frames
         for name, seconds in clock.seconds.items():
             total.seconds[name] = total.seconds.get(name, 0.0) + seconds
             total.calls[name] = total.calls.get(name, 0) + clock.calls[name]

@@ -135,6 +135,7 @@ class CameraPipeline:
             if self._settings.publish_tracks:
                 messages.append(self._events.tracks_message(scene))
         self._forget(track.id for track in tracks if track.state is TrackState.REMOVED)
+        clock.frames += 1
         return FrameResult(scene, messages)
 
     def _detect(self, frame: Frame, engines: Engines, followed: Mapping[str, Followed]) -> list[Track]:

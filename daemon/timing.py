@@ -13,8 +13,16 @@ import numpy as np
 __all__ = ["LatencyMeter", "StageClock"]
 
 
+_ORDER = ("read", "detect", "track", "pose", "action", "report")  # the way of a frame
+
+
 class StageClock:
     """Sums the seconds that each named stage took.
+
+    Attributes:
+        seconds: by stage.
+        calls: by stage; a stage may run several times in a frame, or not in every one.
+        frames: that went all the way; counted by whoever drives the stages.
 
     Example:
         >>> clock = StageClock()
@@ -27,6 +35,7 @@ class StageClock:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.calls: dict[str, int] = {}
+        self.frames = 0
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -39,8 +48,10 @@ class StageClock:
             self.calls[name] = self.calls.get(name, 0) + 1
 
     def milliseconds(self) -> dict[str, float]:
-        """Mean milliseconds a call, by stage, in the order in which the stages first ran."""
-        return {name: 1000.0 * total / self.calls[name] for name, total in self.seconds.items()}
+        """Mean milliseconds a frame by stage, in a frame's order; a call, where frames were not counted."""
+        known = [name for name in _ORDER if name in self.seconds]
+        names = [*known, *(name for name in self.seconds if name not in known)]
+        return {name: 1000.0 * self.seconds[name] / (self.frames or self.calls[name]) for name in names}
 
 
 class LatencyMeter:
