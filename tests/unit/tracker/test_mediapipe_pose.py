@@ -21,7 +21,7 @@ from tracker.association import Tracker
 from tracker.detector import Detector
 from tracker.following import PoseFollower
 from tracker.mediapipe_pose import MediapipePoseEstimator, check_mediapipe
-from tracker.pose import Pose, PoseBackend, PoseEstimator, Roi
+from tracker.pose import Company, Pose, PoseBackend, PoseEstimator, Roi
 from tracker.runtime import ModelError
 
 if importlib.util.find_spec("mediapipe") is None:
@@ -95,6 +95,23 @@ def test_without_refinement_it_is_the_onnx_backend(
         assert b.next_roi is not None
         assert a.next_roi.side == pytest.approx(b.next_roi.side, rel=0.02)
         assert a.next_roi.angle == pytest.approx(b.next_roi.angle, abs=0.02)
+
+
+def test_it_blanks_neighbours_as_the_onnx_backend_does(
+    picture: np.ndarray, rois: list[Roi], onnx: PoseEstimator, unrefined: MediapipePoseEstimator
+) -> None:
+    """Half of everybody's square is said to be a neighbour's."""
+    company = []
+    for roi in rois:
+        left, top, bottom = roi.x - roi.side / 2, roi.y - roi.side / 2, roi.y + roi.side / 2
+        own = np.array([roi.x, top, roi.x + roi.side / 2, bottom])
+        company.append(Company(own, np.array([[left, top, roi.x, bottom]])))
+    plain = onnx.estimate(picture, rois)
+    ours, theirs = onnx.estimate(picture, rois, company), unrefined.estimate(picture, rois, company)
+    assert np.median(errors(ours, plain)) > 2.0  # half a body is another pose
+    assert np.median(errors(theirs, ours)) < 0.5 * np.median(errors(ours, plain))
+    again = unrefined.estimate(picture, rois)
+    assert np.median(errors(again, plain)) < 0.1  # the picture itself is as it was
 
 
 def test_refinement_moves_landmarks_a_little(
