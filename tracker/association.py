@@ -18,6 +18,7 @@ from tracker.identity import Identities
 from tracker.kalman import BoxFilter, BoxStates, from_centre
 from tracker.matching import buffered_iou
 from tracker.pairing import Pairing, reachable
+from tracker.second_boxes import is_second_box, remember_second_boxes
 from tracker.seen import Seen, look_at
 from tracker.tracks import Identity, Record, Track, TrackState
 
@@ -29,8 +30,6 @@ __all__ = ["Track", "TrackState", "Tracker"]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-_DOUBLE_SECONDS = 5.0  # for which the place of a second box is remembered after it was last seen
-_SAME_DOUBLE = 0.5  # IoU with that place from which a box is it
 _CARRY_LIKENESS = 0.5  # OKS of a pose with the one expected, from which it stands in for a detection
 _FOLLOWED_SCORE = 0.6  # what a box from a pose is trusted as
 _QUALITY_SECONDS = 2.0  # in which what was seen falls to 1/e in a track's quality
@@ -204,16 +203,7 @@ class Tracker:
         Args:
             doubles: by the id of each second track that of the first.
         """
-        boxes = from_centre(self._states.value)
-        rows = {record.person.id: row for row, record in enumerate(self._records)}
-        for second, first in doubles.items():
-            if second in rows and first in rows:
-                left, top, right, bottom = boxes[rows[first]]
-                elder = self._records[rows[first]]
-                size = np.array([right - left, bottom - top] * 2)
-                elder.double = (boxes[rows[second]] - np.array([left, top, left, top])) / size
-                elder.double_until = (self._monotonic or 0.0) + _DOUBLE_SECONDS
-                self._records[rows[second]].state = TrackState.REMOVED
+        remember_second_boxes(doubles, self._records, self._states.value, self._monotonic or 0.0)
 
     @property
     def unsettled(self) -> bool:
@@ -297,22 +287,7 @@ class Tracker:
         if len(free) and taken:
             double = buffered_iou(boxes[free], boxes[taken]).max(axis=1) > self._duplicate_iou
             free = free[~double]
-        return free[~self._doubles(boxes[free], monotonic)] if len(free) else free
-
-    def _doubles(self, boxes: Floats, monotonic: float) -> NDArray[np.bool_]:
-        """(N,) bool, which boxes are where a body had a second one whose track was ended."""
-        known = np.zeros(len(boxes), bool)
-        for row, record in enumerate(self._records):
-            if record.double is None or monotonic > record.double_until:
-                continue
-            left, top, right, bottom = from_centre(self._states.value[row : row + 1])[0]
-            size = np.array([right - left, bottom - top] * 2)
-            place = np.array([left, top, left, top]) + record.double * size
-            same = buffered_iou(boxes, place[None])[:, 0] > _SAME_DOUBLE
-            if same.any():
-                record.double_until = monotonic + _DOUBLE_SECONDS
-                known |= same
-        return known
+        return free[~is_second_box(boxes[free], self._records, self._states.value, monotonic)]
 
     def _start(self, rows: Rows, boxes: Floats, scores: Floats, monotonic: float, captured_at: float) -> None:
         if not len(rows):

@@ -15,14 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tracker.association import Track
+from tracker.fitting import Box, area, belongs, company_of, fit, moved_box, moved_landmarks, place
 from tracker.oks import object_keypoint_similarity
-from tracker.pose import Company, Pose, PoseBackend, Roi
-from tracker.tracks import rename
+from tracker.pose import Pose, PoseBackend, Roi
+from tracker.tracks import Track, rename
 
-__all__ = ["Followed", "PoseFollower", "fit"]
-
-Box = npt.NDArray[np.float32]
+__all__ = ["Followed", "PoseFollower"]
 
 _MEMORY = 1.0  # seconds for which a last pose tells where to look
 _RETRY = (0.1, 1.0)  # seconds between two searches in vain: at first, and in the end
@@ -30,15 +28,10 @@ _LYING = (math.pi / 2, -math.pi / 2)
 _LEANING = (math.pi / 4, -math.pi / 4)
 _WIDE = 0.9  # width over height from which a box may hold somebody who lies
 _NARROW = 0.5  # width over height below which nobody leans
-_INSIDE = 0.5  # share of the likely landmarks that must lie in the box (grown by a tenth)
-_SAME_SIZE = 0.35  # extent of the landmarks over that of the box, at least
-_LEAST_FIT = 0.15  # IoU of the landmarks' extent with the box, from which a pose is of the person in it
-_BETTER_FIT = 0.2  # IoU by which a pose may fit a neighbour's box better than its own
 _HOPE = 0.05  # score from which a square is worth a second look
 _ALIKE = 0.35  # OKS with the pose expected from which a pose that was followed is of the same person
 _SAME_SQUARE = 0.06  # of its side that a square may be off another and still show the same
 _FLIP, _FLIP_MEMORY = 2.1, 0.5  # radians that nobody turns within so many seconds
-_STRETCH = 1.25  # of a box from frame to frame, at most, along each side
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +100,13 @@ class PoseFollower:
             memory.tried = roi
             assert memory.landmarks is not None
             assert memory.box is not None
-            if pose.score < estimator.min_score or not _belongs(pose, box, boxes):
+            if pose.score < estimator.min_score or not belongs(pose, box, boxes):
                 continue
             likeness = object_keypoint_similarity(
-                _moved(memory.landmarks, memory.box, box), pose.landmarks, _area(box)
+                moved_landmarks(memory.landmarks, memory.box, box), pose.landmarks, area(box)
             )
             if likeness >= _ALIKE:
-                new = _moved_box(memory.box, memory.landmarks, pose.landmarks)
+                new = moved_box(memory.box, memory.landmarks, pose.landmarks)
                 followed[key] = Followed(pose, new, likeness)
         recent = (key for key in expected if self._was_posed(key, monotonic))
         self._failed = sum(key not in followed for key in recent)
@@ -147,7 +140,7 @@ class PoseFollower:
         # 1. Who was followed, as far as the pose is of the one who was detected.
         for track in tracks:
             one = followed.get(track.id) if followed else None
-            if one is not None and _belongs(one.pose, _box(track), boxes):
+            if one is not None and belongs(one.pose, _box(track), boxes):
                 found[track.id] = one.pose
         # 2. Where the last pose says that the body is, moved with the box.
         following = [
@@ -160,7 +153,7 @@ class PoseFollower:
         read = self._read_all(image, [(_box(track), roi) for track, roi in following], boxes, estimator)
         for (track, _), pose in zip(following, read, strict=True):
             good = pose.score >= estimator.min_score and not _flipped(pose, self._last(track))
-            if good and _belongs(pose, _box(track), boxes):
+            if good and belongs(pose, _box(track), boxes):
                 found[track.id] = pose
         # 3. Who is new, was lost, or whose pose has gone over to a neighbour: from the box.
         wanted = [track for track in tracks if track.id not in found and self._may_search(track)]
@@ -193,7 +186,7 @@ class PoseFollower:
             or monotonic - memory.monotonic > _MEMORY
         ):
             return None
-        (x, y, extent), (old_x, old_y, old_extent) = _place(box), _place(memory.box)
+        (x, y, extent), (old_x, old_y, old_extent) = place(box), place(memory.box)
         # Sizes of boxes jump when arms or legs are hidden: half of a change is taken for real.
         scale = float(np.clip(math.sqrt(extent / old_extent), 0.8, 1.25))
         return memory.roi.moved(x - old_x, y - old_y, scale)
@@ -230,7 +223,7 @@ class PoseFollower:
             last = self._last(track)
             pose = max(first[track.id] + second[track.id], key=lambda pose: _merit(pose, track, last))
             good = pose.score >= estimator.min_score and not _flipped(pose, last)
-            if good and _belongs(pose, _box(track), everybody):
+            if good and belongs(pose, _box(track), everybody):
                 found[track.id] = pose
         return found
 
@@ -258,7 +251,7 @@ class PoseFollower:
         """A pose for each box and square, the neighbours blanked, in one call."""
         if not wanted:
             return []
-        company = [_company(roi, box, everybody) for box, roi in wanted]
+        company = [company_of(roi, box, everybody) for box, roi in wanted]
         return estimator.estimate(image, [roi for _, roi in wanted], company)
 
     def _likely(self, track: Track) -> list[Roi]:
@@ -290,12 +283,6 @@ def _box(track: Track) -> npt.NDArray[np.float32]:
     return track.box if track.detection_box is None else track.detection_box
 
 
-def _place(box: npt.NDArray[np.float32]) -> tuple[float, float, float]:
-    """Centre and longer side in px."""
-    left, top, right, bottom = (float(value) for value in box)
-    return (left + right) / 2, (top + bottom) / 2, max(right - left, bottom - top, 1.0)
-
-
 def _merit(pose: Pose, track: Track, last: Roi | None) -> float:
     """Tells the better of two poses of one person: the surer one, of those that fill the box alike.
 
@@ -311,72 +298,6 @@ def _flipped(pose: Pose, last: Roi | None) -> bool:
     return abs(math.remainder(pose.next_roi.angle - last.angle, 2 * math.pi)) > _FLIP
 
 
-def _belongs(pose: Pose, box: Box, everybody: Sequence[Box]) -> bool:
-    """Whether the pose is of the person in this box: it fills it, and no neighbour's much better."""
-    own = fit(pose, box)
-    others = (fit(pose, other) for other in everybody if other is not box)
-    return own >= _LEAST_FIT and max(others, default=0.0) < own + _BETTER_FIT
-
-
-def _company(roi: Roi, own: Box, everybody: Sequence[Box]) -> Company | None:
-    """Who reaches into the square besides the person."""
-    others = [box for box in everybody if box is not own]
-    if not others:
-        return None
-    boxes, reach = np.array(others), roi.side * 0.71  # half a diagonal, however the square is turned
-    near = (
-        (boxes[:, 0] < roi.x + reach)
-        & (boxes[:, 2] > roi.x - reach)
-        & (boxes[:, 1] < roi.y + reach)
-        & (boxes[:, 3] > roi.y - reach)
-    )
-    return Company(own, boxes[near]) if near.any() else None
-
-
 def _same(roi: Roi, other: Roi | None) -> bool:
     """Whether two squares show the same."""
     return other is not None and math.hypot(roi.x - other.x, roi.y - other.y) < _SAME_SQUARE * roi.side
-
-
-def _moved(landmarks: npt.NDArray[np.float32], old: Box, new: Box) -> npt.NDArray[np.float32]:
-    """Landmarks (33, 4) moved as a box was."""
-    (x, y, extent), (old_x, old_y, old_extent) = _place(new), _place(old)
-    scale = float(np.clip(extent / old_extent, 1 / _STRETCH, _STRETCH))
-    result = landmarks.copy()
-    result[:, :2] = (landmarks[:, :2] - (old_x, old_y)) * scale + (x, y)
-    return result
-
-
-def _moved_box(box: Box, old: npt.NDArray[np.float32], new: npt.NDArray[np.float32]) -> Box:
-    """A box (4,) moved and stretched along x and y as the landmarks (33, 4) that both poses show were."""
-    both = (old[:, 3] >= 0.5) & (new[:, 3] >= 0.5)
-    if both.sum() < 4:
-        both[:] = True
-    before, after = old[both, :2], new[both, :2]
-    low, high = before.min(axis=0), before.max(axis=0)
-    size = np.maximum(high - low, 1.0)
-    scale = np.clip((after.max(axis=0) - after.min(axis=0)) / size, 1 / _STRETCH, _STRETCH)
-    middle, now = (low + high) / 2, (after.min(axis=0) + after.max(axis=0)) / 2
-    corners = (box.reshape(2, 2) - middle) * scale + now
-    result: Box = corners.astype(np.float32).ravel()
-    return result
-
-
-def _area(box: Box) -> float:
-    return float(max(box[2] - box[0], 1.0) * max(box[3] - box[1], 1.0))
-
-
-def fit(pose: Pose, box: npt.NDArray[np.float32]) -> float:
-    """How well the pose fills the box, 0..1; 0 where it is of a neighbour, or of half the scene."""
-    left, top, right, bottom = (float(value) for value in box)
-    size = max(right - left, bottom - top)
-    points, visible = pose.landmarks[:, :2], pose.landmarks[:, 3] >= 0.5
-    chosen = points[visible] if visible.sum() >= 6 else points
-    low, high = chosen.min(axis=0), chosen.max(axis=0)
-    margin = 0.1 * size
-    inside = (chosen >= (left - margin, top - margin)) & (chosen <= (right + margin, bottom + margin))
-    if inside.all(axis=1).mean() < _INSIDE or float((high - low).max()) < _SAME_SIZE * size:
-        return 0.0
-    common = np.clip(np.minimum(high, (right, bottom)) - np.maximum(low, (left, top)), 0.0, None).prod()
-    union = (high - low).prod() + (right - left) * (bottom - top) - common
-    return float(common / max(union, 1.0))

@@ -25,7 +25,8 @@ from daemon.capture import EndOfStream, Frame, FrameReader
 from tracker.appearance import describe
 from tracker.association import Tracker
 from tracker.detector import Detector
-from tracker.following import PoseFollower, fit
+from tracker.fitting import fit
+from tracker.following import PoseFollower
 from tracker.matching import covered_share
 from tracker.pose import Company, Pose, PoseEstimator, Roi
 
