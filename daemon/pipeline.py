@@ -16,7 +16,7 @@ from classifier.window import PoseWindows
 from daemon.actions import ActionHysteresis
 from daemon.alerts import AlertEngine
 from daemon.capture import Frame
-from daemon.config import CameraConfig, PoseConfig
+from daemon.config import CameraConfig, PoseConfig, TrackConfig
 from daemon.engines import Engines
 from daemon.events import EventReporter
 from daemon.messages import Message
@@ -35,7 +35,7 @@ from tracker.pose import Pose
 from tracker.smoothing import OneEuro, PoseSmoother
 from tracker.tracks import rename
 
-__all__ = ["CameraPipeline", "FrameResult"]
+__all__ = ["CameraPipeline", "FrameResult", "make_tracker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +64,7 @@ class CameraPipeline:
         self.alerts_enabled = True
         self._settings = settings
         self._topics = topics
-        track = settings.track
-        self._tracker = Tracker(
-            name,
-            high_score=track.high_score,
-            low_score=track.low_score,
-            new_score=track.new_score,
-            confirm_hits=track.confirm_hits,
-            sure_score=track.sure_score,
-            doubt_seconds=track.doubt,
-            lost_seconds=track.lost,
-        )
+        self._tracker = make_tracker(name, settings.track)
         self._cuts = CutDetector()
         self._pacing = DetectorPacing(settings.detect.every)
         self._tracks: list[Track] = []
@@ -246,6 +236,20 @@ class CameraPipeline:
             self._actions.drop(track_id)
             if self._windows is not None:
                 self._windows.drop(track_id)
+
+
+def make_tracker(camera: str, settings: TrackConfig) -> Tracker:
+    """The tracker of a camera of this name."""
+    return Tracker(
+        camera,
+        high_score=settings.high_score,
+        low_score=settings.low_score,
+        new_score=settings.new_score,
+        confirm_hits=settings.confirm_hits,
+        sure_score=settings.sure_score,
+        doubt_seconds=settings.doubt,
+        lost_seconds=settings.lost,
+    )
 
 
 def _smoother(settings: PoseConfig) -> PoseSmoother | None:

@@ -26,9 +26,7 @@ _NARROW = 0.5  # width over height below which a box is of somebody upright, wha
 _LEANS_FOR = 0.09  # seconds from which leaning over is being down: poses jump for a frame
 _DOWN_FOR = 0.6  # seconds for which having been down counts as being down
 _TALL_MEMORY = 8.0  # seconds in which the height that a person had falls to 1/e
-_DROP = (
-    1.0  # heights a second at which a head comes down in a fall; of who sits or lies down it is half of that
-)
+_DROP = 1.0  # heights a second of a head in a fall; of who sits or lies down it is half of that
 _DROP_OVER = 0.18, 0.6  # seconds over which that is measured, at least and at most
 _MEMORY = 4.0  # seconds for which somebody who is not seen is remembered
 _NEVER = float("-inf")

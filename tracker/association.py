@@ -173,13 +173,12 @@ class Tracker:
         self._advance(monotonic)
         for record in self._records:
             record.detection, record.was = -1, None
-        rows = np.array([n for n, record in enumerate(self._records) if record.person.id in boxes], np.intp)
-        if len(rows):
-            chosen = [self._records[row] for row in rows]
-            found = np.array([boxes[record.person.id] for record in chosen], np.float64)
-            self._correct(rows, found, np.full(len(rows), _FOLLOWED_SCORE))
-            for record in chosen:
-                record.last_monotonic = monotonic
+        found = {
+            row: boxes[record.person.id]
+            for row, record in enumerate(self._records)
+            if record.person.id in boxes
+        }
+        self._place(found, monotonic)
         return self._report(from_centre(self._states.value), np.zeros((0, 4)), monotonic)
 
     def _advance(self, monotonic: float) -> None:
@@ -191,6 +190,15 @@ class Tracker:
         fixed = self._filter.correct(self._states.select(rows), boxes, scores)
         self._states.value[rows], self._states.rate[rows] = fixed.value, fixed.rate
         self._states.covariance[:, rows] = fixed.covariance
+
+    def _place(self, found: Mapping[int, NDArray[np.float32]], monotonic: float) -> None:
+        """Takes boxes (4,) that poses lead to, by row, as seen."""
+        if not found:
+            return
+        rows, boxes = np.array([*found], np.intp), np.array([*found.values()], np.float64)
+        self._correct(rows, boxes, np.full(len(rows), _FOLLOWED_SCORE))
+        for row in found:
+            self._records[row].last_monotonic = monotonic
 
     def reset(self) -> None:
         """Ends everybody, as after a cut: the next report has all as removed."""
@@ -241,17 +249,13 @@ class Tracker:
 
     def _carry(self, poses: Mapping[str, tuple[NDArray[np.float32], float]], monotonic: float) -> None:
         """Keeps people whom the detector misses for a moment, while their pose is where it should be."""
-        rows, boxes = [], []
+        found = {}
         for row, record in enumerate(self._records):
             if record.detection < 0 and record.state is TrackState.CONFIRMED and record.person.id in poses:
                 box, likeness = poses[record.person.id]
                 if likeness >= _CARRY_LIKENESS and monotonic - record.last_detected <= self._carry_seconds:
-                    rows.append(row)
-                    boxes.append(box)
-                    record.last_monotonic = monotonic
-        if rows:
-            scores = np.full(len(rows), _FOLLOWED_SCORE)
-            self._correct(np.array(rows, np.intp), np.array(boxes, np.float64), scores)
+                    found[row] = box
+        self._place(found, monotonic)
 
     def _is_person(self, record: Record) -> bool:
         """Whether a tentative track has been seen often and surely enough, or for long."""

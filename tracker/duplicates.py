@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 
 import numpy as np
 
+from tracker.fitting import area
+from tracker.matching import shared_of_smaller
 from tracker.oks import object_keypoint_similarity
 from tracker.pose import Pose
 from tracker.tracks import Track
@@ -38,8 +39,10 @@ class DuplicateFinder:
         """
         posed = sorted((track for track in tracks if track.id in poses), key=lambda track: track.number)
         together, doubles = {}, dict[str, str]()
-        for elder, younger in combinations(posed, 2):
-            if younger.id in doubles or not _one_body(elder, younger, poses):
+        shared = shared_of_smaller(np.array([track.box for track in posed], np.float64).reshape(-1, 4))
+        for row, column in np.argwhere(np.triu(shared >= _SHARE, 1)).tolist():
+            elder, younger = posed[row], posed[column]
+            if younger.id in doubles or not _same_pose(elder, younger, poses):
                 continue
             pair = elder.id, younger.id
             together[pair] = self._since.get(pair, monotonic)
@@ -49,11 +52,7 @@ class DuplicateFinder:
         return doubles
 
 
-def _one_body(first: Track, second: Track, poses: Mapping[str, Pose]) -> bool:
-    one, two = first.box, second.box
-    sides = np.minimum(one[2:], two[2:]) - np.maximum(one[:2], two[:2])
-    smaller = min(float((box[2:] - box[:2]).prod()) for box in (one, two))
-    if sides.min() <= 0 or float(sides.prod()) < _SHARE * smaller:
-        return False
+def _same_pose(first: Track, second: Track, poses: Mapping[str, Pose]) -> bool:
+    smaller = min(area(first.box), area(second.box))
     alike = object_keypoint_similarity(poses[first.id].landmarks, poses[second.id].landmarks, smaller)
     return alike >= _SAME_POSE

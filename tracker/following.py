@@ -108,7 +108,7 @@ class PoseFollower:
             if likeness >= _ALIKE:
                 new = moved_box(memory.box, memory.landmarks, pose.landmarks)
                 followed[key] = Followed(pose, new, likeness)
-        recent = (key for key in expected if self._was_posed(key, monotonic))
+        recent = [key for key in expected if self._recent(key, monotonic) is not None]
         self._failed = sum(key not in followed for key in recent)
         return followed
 
@@ -152,8 +152,7 @@ class PoseFollower:
         ]
         read = self._read_all(image, [(_box(track), roi) for track, roi in following], boxes, estimator)
         for (track, _), pose in zip(following, read, strict=True):
-            good = pose.score >= estimator.min_score and not _flipped(pose, self._last(track))
-            if good and belongs(pose, _box(track), boxes):
+            if self._is_good(pose, track, boxes, estimator):
                 found[track.id] = pose
         # 3. Who is new, was lost, or whose pose has gone over to a neighbour: from the box.
         wanted = [track for track in tracks if track.id not in found and self._may_search(track)]
@@ -173,18 +172,20 @@ class PoseFollower:
         """Goes on with bodies under other ids, the new one by the old one."""
         rename(self._memory, names)
 
-    def _was_posed(self, track: str, monotonic: float) -> bool:
+    def _recent(self, track: str, monotonic: float, seconds: float = _MEMORY) -> _Memory | None:
+        """What is known of a track whose last pose is not older than this."""
         memory = self._memory.get(track)
-        return memory is not None and monotonic - memory.monotonic <= _MEMORY
+        return memory if memory is not None and monotonic - memory.monotonic <= seconds else None
+
+    def _is_good(self, pose: Pose, track: Track, everybody: Sequence[Box], estimator: PoseBackend) -> bool:
+        """Whether a pose is sure enough, the right way up, and of this person."""
+        if pose.score < estimator.min_score or _flipped(pose, self._last(track)):
+            return False
+        return belongs(pose, _box(track), everybody)
 
     def _expected(self, track: str, box: Box, monotonic: float) -> Roi | None:
-        memory = self._memory.get(track)
-        if (
-            memory is None
-            or memory.roi is None
-            or memory.box is None
-            or monotonic - memory.monotonic > _MEMORY
-        ):
+        memory = self._recent(track, monotonic)
+        if memory is None or memory.roi is None or memory.box is None:
             return None
         (x, y, extent), (old_x, old_y, old_extent) = place(box), place(memory.box)
         # Sizes of boxes jump when arms or legs are hidden: half of a change is taken for real.
@@ -193,9 +194,8 @@ class PoseFollower:
 
     def _last(self, track: Track) -> Roi | None:
         """The square of the track's last pose, while it tells where the head is."""
-        memory = self._memory.get(track.id)
-        recent = memory is not None and track.last_monotonic - memory.monotonic <= _FLIP_MEMORY
-        return memory.last if memory is not None and recent else None
+        memory = self._recent(track.id, track.last_monotonic, _FLIP_MEMORY)
+        return None if memory is None else memory.last
 
     def _may_search(self, track: Track) -> bool:
         memory = self._memory.get(track.id)
@@ -222,8 +222,7 @@ class PoseFollower:
         for track in tracks:
             last = self._last(track)
             pose = max(first[track.id] + second[track.id], key=lambda pose: _merit(pose, track, last))
-            good = pose.score >= estimator.min_score and not _flipped(pose, last)
-            if good and belongs(pose, _box(track), everybody):
+            if self._is_good(pose, track, everybody, estimator):
                 found[track.id] = pose
         return found
 
@@ -256,11 +255,10 @@ class PoseFollower:
 
     def _likely(self, track: Track) -> list[Roi]:
         """Squares around a box: upright, lying to either side if wide, leaning if a pose was just lost."""
-        box, memory = _box(track), self._memory.get(track.id)
-        angles = [0.0]
+        box, angles = _box(track), [0.0]
         if (box[2] - box[0]) >= _WIDE * (box[3] - box[1]):
             angles += _LYING
-        just_lost = memory is not None and track.last_monotonic - memory.monotonic <= _MEMORY
+        just_lost = self._recent(track.id, track.last_monotonic) is not None
         if just_lost and (box[2] - box[0]) >= _NARROW * (box[3] - box[1]):
             angles += _LEANING
         return [Roi.around(box, angle) for angle in angles]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from tracker.appearance import AppearanceSpace
+from tracker.matching import shared_of_smaller
 from tracker.tracks import Identity, Record, TrackState
 
 __all__ = ["Identities"]
@@ -65,11 +66,8 @@ class Identities:
         """Notes who may be mixed up with whom, by the tracks' boxes (N, 4)."""
         if len(records) < 2:
             return
-        low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-        sides = np.maximum(np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - low, 0.0)
-        area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-        share = sides[..., 0] * sides[..., 1] / np.minimum(area[:, None], area[None])
-        first, second = np.nonzero(share > _MEET)  # with everybody beside themselves, and each pair twice
+        # With everybody beside themselves, and each pair twice.
+        first, second = np.nonzero(shared_of_smaller(boxes) > _MEET)
         if len(first) > len(records):
             for one, two in zip(first.tolist(), second.tolist(), strict=True):
                 if one < two:
@@ -185,7 +183,12 @@ def _meeting(first: Record, second: Record) -> None:
     first.met.add(second)
     second.met.add(first)
     for record in (first, second):
-        record.fresh, record.fresh_count, record.ready_since = None, 0, None
+        _look_anew(record)
+
+
+def _look_anew(record: Record) -> None:
+    """Looks are gathered from here on."""
+    record.fresh, record.fresh_count, record.ready_since = None, 0, None
 
 
 def _ready(record: Record) -> bool:
@@ -207,4 +210,4 @@ def _together(record: Record, live: Collection[Record]) -> list[Record]:
 
 def _settle(record: Record) -> None:
     record.met.clear()
-    record.fresh, record.fresh_count, record.ready_since = None, 0, None
+    _look_anew(record)

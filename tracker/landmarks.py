@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["BODY_CENTRE", "BODY_CIRCLE", "CONNECTIONS", "LANDMARKS", "Landmark"]
+import numpy as np
+
+__all__ = ["BODY_CENTRE", "BODY_CIRCLE", "CONNECTIONS", "LANDMARKS", "MIRROR", "Landmark"]
 
 
 class Landmark(IntEnum):
@@ -50,6 +52,11 @@ BODY_CENTRE = 33
 """Auxiliary output of the network: middle of the circle around the whole body."""
 BODY_CIRCLE = 34
 """Auxiliary output of the network: the point of that circle above the head."""
+
+MIRROR = np.array(
+    (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(place for left in range(11, 33, 2) for place in (left + 1, left)))
+)
+"""(33,) the landmark on the other side of the body."""
 
 CONNECTIONS: tuple[tuple[int, int], ...] = (
     *((7, 3), (3, 2), (2, 1), (1, 0), (0, 4), (4, 5), (5, 6), (6, 8), (9, 10)),  # face

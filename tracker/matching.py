@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-__all__ = ["assign", "buffered_iou", "covered_share"]
+__all__ = ["assign", "buffered_iou", "covered_share", "shared_of_smaller"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -30,6 +30,13 @@ def covered_share(boxes: Floats, others: Floats) -> Floats:
     common = _common(boxes, others)
     common[(boxes[:, None] == others[None]).all(axis=2)] = 0.0
     share: Floats = common.max(axis=1) / np.maximum(_area(boxes), 1e-9)
+    return share
+
+
+def shared_of_smaller(boxes: Floats) -> Floats:
+    """(N, N) share that each two of the boxes (N, 4) have in common, of the smaller one."""
+    area = _area(boxes)
+    share: Floats = _common(boxes, boxes) / np.maximum(np.minimum(area[:, None], area[None]), 1e-9)
     return share
 
 

@@ -108,18 +108,8 @@ class Pairing:
         return bonus
 
 
-@dataclass(slots=True)
 class _Matches:
     """Who goes with whom so far."""
-
-    predicted: Floats
-    boxes: Floats
-    trust: Floats
-    bonus: Floats
-    partner: Rows
-    free: Flags
-    unpaired: int
-    unclaimed: int
 
     def __init__(self, predicted: Floats, boxes: Floats, trust: Floats, bonus: Floats) -> None:
         self.predicted, self.boxes, self.trust, self.bonus = predicted, boxes, trust, bonus

@@ -8,25 +8,23 @@ was trained and what it is worth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from tracker.landmarks import LANDMARKS
+from tracker.landmarks import LANDMARKS, MIRROR
 from tracker.pose import Pose
 from tracker.runtime import ModelError, create_session
+from tracker.smoothing import TrackMemory
 
 __all__ = ["PoseRefiner", "bundled_refiner"]
 
 Floats = npt.NDArray[np.float32]
 
 _STATE = ("belief", "speed", "confidence", "hidden", "cell")
-_OTHER_SIDE = np.array(
-    (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(place for left in range(11, 33, 2) for place in (left + 1, left)))
-)
 
 
 def bundled_refiner() -> Path:
@@ -42,7 +40,7 @@ class _State:
     monotonic: float
 
 
-class PoseRefiner:
+class PoseRefiner(TrackMemory[_State]):
     """Refines the poses of one camera's tracks: a `tracker.smoothing.PoseSmoother`.
 
     All tracks of a frame are one call. Of a landmark x and y are refined; where the network undoes a swap,
@@ -67,6 +65,7 @@ class PoseRefiner:
         memory: float = 1.0,
         threads: int = 1,
     ) -> None:
+        super().__init__(memory)
         path = model or bundled_refiner()
         self._session = create_session(path, threads=threads)
         shapes = {item.name: item.shape[1:] for item in self._session.get_inputs()}
@@ -76,8 +75,7 @@ class PoseRefiner:
             raise ModelError(f"{path}: not a pose refiner: train one with python -m tracker.training.refiner")
         self._blank = tuple(np.zeros(shapes[name], np.float32) for name in _STATE)
         self._outputs = [*(f"{name}_out" for name in _STATE), "mirrored"]
-        self._confidence, self._memory = confidence, memory
-        self._states: dict[str, _State] = {}
+        self._confidence = confidence
 
     def update(self, poses: Mapping[str, Pose], monotonic: float) -> dict[str, Pose]:
         """Refines the poses of one frame; see `PoseSmoother`."""
@@ -93,7 +91,7 @@ class PoseRefiner:
         inputs["seconds"] = np.array(seconds, np.float32)[:, None]
         inputs["new"] = np.array([[state is None] for state in before], np.float32)
         *values, mirrored = self._session.run(self._outputs, inputs)
-        source = np.where(mirrored > 0.5, _OTHER_SIDE, np.arange(LANDMARKS))[..., None]
+        source = np.where(mirrored > 0.5, MIRROR, np.arange(LANDMARKS))[..., None]
         landmarks, world = np.take_along_axis(observed, source, 1), np.take_along_axis(world, source, 1)
         landmarks[:, :, :2] = values[0]
         if self._confidence:
@@ -108,12 +106,3 @@ class PoseRefiner:
                 self._states.pop(track, None)
                 made[track] = pose
         return made
-
-    def drop(self, tracks: Iterable[str]) -> None:
-        """Forgets tracks by id."""
-        for track in tracks:
-            self._states.pop(track, None)
-
-    def _last(self, track: str, monotonic: float) -> _State | None:
-        state = self._states.get(track)
-        return state if state is not None and 0.0 < monotonic - state.monotonic <= self._memory else None

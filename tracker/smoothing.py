@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from tracker.pose import Pose
 
-__all__ = ["OneEuro", "PoseSmoother"]
+__all__ = ["OneEuro", "PoseSmoother", "TrackMemory"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,6 +38,34 @@ class PoseSmoother(Protocol):
         """Forgets tracks by id."""
 
 
+class _Timed(Protocol):
+    """Something that was known at a time."""
+
+    @property
+    def monotonic(self) -> float:
+        """Seconds."""
+
+
+Kept = TypeVar("Kept", bound=_Timed)
+
+
+class TrackMemory(Generic[Kept]):
+    """What a smoother keeps of each track from its last pose, for `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._states: dict[str, Kept] = {}
+
+    def drop(self, tracks: Iterable[str]) -> None:
+        """Forgets tracks by id."""
+        for track in tracks:
+            self._states.pop(track, None)
+
+    def _last(self, track: str, monotonic: float) -> Kept | None:
+        state = self._states.get(track)
+        return state if state is not None and 0.0 < monotonic - state.monotonic <= self._seconds else None
+
+
 @dataclass(frozen=True, slots=True)
 class _State:
     """Filtered points (66, 3), landmarks in px then world in m, their speeds a second, and the height."""
@@ -48,7 +76,7 @@ class _State:
     monotonic: float
 
 
-class OneEuro:
+class OneEuro(TrackMemory[_State]):
     """The One-Euro filter on landmarks and world landmarks: a `PoseSmoother`.
 
     A low-pass filter whose cutoff rises with speed: cutoff + beta * speed (Casiez, Roussel and Vogel, "1 Euro
@@ -68,8 +96,8 @@ class OneEuro:
     ) -> None:
         if min(cutoff, speed_cutoff, memory) <= 0.0 or beta < 0.0:
             raise ValueError("cutoff, speed_cutoff and memory must be above 0, and beta not below")
-        self._cutoff, self._beta, self._speed_cutoff, self._memory = cutoff, beta, speed_cutoff, memory
-        self._states: dict[str, _State] = {}
+        super().__init__(memory)
+        self._cutoff, self._beta, self._speed_cutoff = cutoff, beta, speed_cutoff
 
     def update(self, poses: Mapping[str, Pose], monotonic: float) -> dict[str, Pose]:
         """Filters the poses of one frame; see `PoseSmoother`."""
@@ -105,15 +133,6 @@ class OneEuro:
             )
             for number, (track, pose) in enumerate(poses.items())
         }
-
-    def drop(self, tracks: Iterable[str]) -> None:
-        """Forgets tracks by id."""
-        for track in tracks:
-            self._states.pop(track, None)
-
-    def _last(self, track: str, monotonic: float) -> _State | None:
-        state = self._states.get(track)
-        return state if state is not None and 0.0 < monotonic - state.monotonic <= self._memory else None
 
     def _filtered(
         self, points: Floats, before: list[_State], heights: Floats, seconds: Floats

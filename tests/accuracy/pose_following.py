@@ -13,15 +13,13 @@ import argparse
 import csv
 import json
 import math
-import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from footage import DATA, frames_of
 
-from daemon.capture import EndOfStream, Frame, FrameReader
 from tracker.appearance import describe
 from tracker.association import Tracker
 from tracker.detector import Detector
@@ -30,20 +28,9 @@ from tracker.following import PoseFollower
 from tracker.matching import covered_share
 from tracker.pose import Company, Pose, PoseEstimator, Roi
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("POSEWATCH_DATA", ROOT.parent / "shared" / "data"))
 STATES = {"-1": "upright", "0": "falling", "1": "lying"}
 BANDS = ((0.0, 0.02, "alone"), (0.02, 0.2, "2-20 %"), (0.2, 0.4, "20-40 %"), (0.4, 0.7, "40-70 %"))
 SHOULDERS, HIPS = [11, 12], [23, 24]
-
-
-def frames(clip: Path) -> Iterator[Frame]:
-    with FrameReader(clip.name, str(clip)) as reader:
-        while True:
-            try:
-                yield reader.read()
-            except EndOfStream:
-                return
 
 
 def axis(pose: Pose) -> float | None:
@@ -69,7 +56,7 @@ def falls(folder: Path, estimator: PoseEstimator) -> dict[str, dict[str, float]]
         print(f"falls: {clip.name}", file=sys.stderr)
         tracker, follower = Tracker("fall"), PoseFollower()
         last: dict[str, tuple[float, float]] = {}
-        for number, frame in enumerate(frames(clip), 1):
+        for number, frame in enumerate(frames_of(clip), 1):
             expected = tracker.predict(frame.monotonic)
             followed = follower.follow(frame.image, expected, estimator, frame.monotonic)
             detections = detector.detect(frame.image)
@@ -102,7 +89,7 @@ def crossings(sequence: Path, estimator: PoseEstimator, every: int) -> dict[str,
     """Share of poses that jump and that can be used, with and without the neighbours blanked, by overlap."""
     truth = np.loadtxt(sequence / "gt.txt", delimiter=",")
     found: dict[str, list[tuple[float, ...]]] = defaultdict(list)
-    for number, frame in enumerate(frames(next(sequence.glob("video.*"))), 1):
+    for number, frame in enumerate(frames_of(next(sequence.glob("video.*"))), 1):
         rows = truth[truth[:, 0] == number]
         if number % every or len(rows) < 2:
             continue

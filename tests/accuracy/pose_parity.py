@@ -10,6 +10,7 @@ mediapipe calls visible, in % of the body's height (the longer side of mediapipe
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -20,15 +21,13 @@ import venv
 from pathlib import Path
 
 import numpy as np
+from footage import DATA, ROOT, frames_of
 
-from daemon.capture import EndOfStream, FrameReader
 from tracker.association import Track, Tracker
 from tracker.detector import Detector
 from tracker.following import PoseFollower
 from tracker.pose import Pose, PoseEstimator
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("POSEWATCH_DATA", ROOT.parent / "shared" / "data"))
 CLIPS = (
     "video/urfd_fall/fall-03-cam0.mp4",
     "video/urfd_fall/fall-08-cam0.mp4",
@@ -56,21 +55,16 @@ def ours(clip: Path, frames: int) -> tuple[list[list[Pose]], list[float]]:
     tracker, follower = Tracker("parity"), PoseFollower()
     poses: list[list[Pose]] = []
     milliseconds: list[float] = []
-    with FrameReader("parity", str(clip)) as reader:
-        while len(poses) < frames:
-            try:
-                frame = reader.read()
-            except EndOfStream:
-                break
-            tracks: list[Track] = tracker.update(
-                detector.detect(frame.image), monotonic=frame.monotonic, captured_at=frame.captured_at
-            )
-            seen = [track for track in tracks if track.last_monotonic == frame.monotonic]
-            started = time.perf_counter()
-            found = follower.estimate(frame.image, seen, estimator)
-            if found:
-                milliseconds.append((time.perf_counter() - started) * 1e3 / len(seen))
-            poses.append(list(found.values()))
+    for frame in itertools.islice(frames_of(clip), frames):
+        tracks: list[Track] = tracker.update(
+            detector.detect(frame.image), monotonic=frame.monotonic, captured_at=frame.captured_at
+        )
+        seen = [track for track in tracks if track.last_monotonic == frame.monotonic]
+        started = time.perf_counter()
+        found = follower.estimate(frame.image, seen, estimator)
+        if found:
+            milliseconds.append((time.perf_counter() - started) * 1e3 / len(seen))
+        poses.append(list(found.values()))
     return poses, milliseconds
 
 

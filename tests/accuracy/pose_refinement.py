@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -33,18 +32,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from footage import DATA, ROOT
 from scipy.ndimage import gaussian_filter1d
 
 from classifier.recording import Recording, read_folder
 from classifier.training.corpus.clean import projected_takes, write_clean
+from tracker.landmarks import MIRROR
 from tracker.pose import Pose
 from tracker.refinement import PoseRefiner
 from tracker.smoothing import OneEuro, PoseSmoother
-from tracker.training.refiner.corruption import MIRROR, Corruption, Observed, corrupt
+from tracker.training.refiner.corruption import Corruption, Observed, corrupt
 from tracker.training.refiner.takes import Takes, read_takes, split
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("POSEWATCH_DATA", ROOT.parent / "shared" / "data"))
 JOINTS = np.array([0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28])
 PAIRS = ((25, 26, 27, 28), (13, 14, 15, 16))
 PIXELS = 250.0  # body height of the poses that are fed in

@@ -16,22 +16,23 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import motmetrics
 import numpy as np
+from footage import DATA, ROOT, frames_of
 from mot import MATCH, frame_pairs, overlap, rows_of, without_ignored
-from pose_parity import DATA, ROOT, environment
+from pose_parity import environment
 
-from daemon.capture import EndOfStream, Frame, FrameReader
+from daemon.capture import FrameReader
 from daemon.config import CameraConfig, Config
 from daemon.engines import Engines
+from daemon.pipeline import make_tracker
 from daemon.replay import ReplayOutputs, pick_camera, replay
 from tracker.appearance import describe
-from tracker.association import Tracker, TrackState
+from tracker.association import TrackState
 from tracker.detector import Detections
 
 NANO = DATA.parent / "models" / "yolox_nano.onnx"  # YOLOX-nano as published
@@ -78,15 +79,6 @@ def settings_for(clip: Path, model: Path | None, every: int = 1) -> Config:
     return Config.model_validate({"cameras": {"mot": camera}, "mqtt": {"enabled": False}})
 
 
-def frames_of(path: Path) -> Iterator[Frame]:
-    with FrameReader("mot", str(path)) as reader:
-        while True:
-            try:
-                yield reader.read()
-            except EndOfStream:
-                return
-
-
 def detect(path: Path, truth: np.ndarray, camera: CameraConfig) -> Clip:
     detector = Engines().detector(camera.detect)
     with FrameReader("mot", str(path)) as reader:
@@ -96,17 +88,7 @@ def detect(path: Path, truth: np.ndarray, camera: CameraConfig) -> Clip:
 
 def follow(clip: Clip, camera: CameraConfig, *, looks: bool) -> np.ndarray:
     """Rows of our tracker alone, made as the pipeline makes it: people who are confirmed and seen."""
-    track = camera.track
-    tracker = Tracker(
-        "mot",
-        high_score=track.high_score,
-        low_score=track.low_score,
-        new_score=track.new_score,
-        confirm_hits=track.confirm_hits,
-        sure_score=track.sure_score,
-        doubt_seconds=track.doubt,
-        lost_seconds=track.lost,
-    )
+    tracker = make_tracker("mot", camera.track)
     rows = [np.zeros((0, 7))]
     for frame, detections in zip(frames_of(clip.path), clip.detections, strict=True):
         tracks = tracker.update(

@@ -12,13 +12,11 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
-from pose_parity import DATA
+from footage import DATA, frames_of
 
-from daemon.capture import EndOfStream, Frame, FrameReader
 from tracker.appearance import describe
 from tracker.association import Tracker, TrackState
 from tracker.detector import Detections
@@ -28,15 +26,6 @@ WARM_UP = 50  # frames until all are confirmed and every path of the code was ta
 HALF_BODY = np.array([16.0, 40.0])
 WEAK_DOUBLE = np.array([8.0, 12.0, 8.0, -8.0])  # how its box differs from the strong one
 CLIP = DATA / "mot" / "PETS09-S2L1" / "video.avi"
-
-
-def frames() -> Iterator[Frame]:
-    with FrameReader("cost", str(CLIP)) as reader:
-        while True:
-            try:
-                yield reader.read()
-            except EndOfStream:
-                return
 
 
 def people(number: int, width: int, height: int, random: np.random.Generator) -> Detections:
@@ -58,7 +47,7 @@ def main() -> int:
     cv2.setNumThreads(1)
     random, tracker = np.random.default_rng(0), Tracker("cost")
     described, updated = [], []
-    for frame in frames():
+    for frame in frames_of(CLIP):
         height, width = frame.image.shape[:2]
         detections = people(frame.index, width, height, random)
         started = time.process_time()

@@ -33,6 +33,7 @@ from tracker.training.mixture import calibrate, mix
 from tracker.training.network import STRIDES, YoloxNano, load_weights, write_onnx
 from tracker.training.relative_steps import RelativeSteps
 from tracker.training.samples import Sample, read_samples, split
+from tracker.training.schedule import average_into, set_rate
 from tracker.training.validation import measure, merit, report
 
 __all__ = ["Settings", "fine_tune", "train"]
@@ -178,7 +179,7 @@ def train(
             progress = step / (len(drawn) * settings.epochs)
             if settings.minutes:
                 progress = max(progress, (time.monotonic() - began) / (60.0 * settings.minutes))
-            _set_rate(optimizer, settings.rate, step, progress)
+            set_rate(optimizer, settings.rate, step, progress)
             size = (batch.images.shape[3], batch.images.shape[2])
             loss = _loss(network, teacher, batch, cells[size], settings.distillation)
             optimizer.zero_grad(set_to_none=True)
@@ -187,7 +188,7 @@ def train(
             scale.step(optimizer)
             step += 1
             losses.append(loss.item())
-            _average(averaged, network, min(settings.average, (1 + step) / (10 + step)))
+            average_into(averaged, network, min(settings.average, (1 + step) / (10 + step)))
             if step % _CHECKPOINT == 0:
                 curve.append((step, float(np.mean(losses[-_CHECKPOINT:]))))
                 _LOG.info("step=%d loss=%.3f", *curve[-1])
@@ -245,19 +246,6 @@ def _groups(network: YoloxNano, decay: float) -> list[dict[str, object]]:
         {"params": [value for name, value in named if name.endswith("weight")], "weight_decay": decay},
         {"params": [value for name, value in named if name.endswith("bias")], "weight_decay": 0.0},
     ]
-
-
-def _set_rate(optimizer: torch.optim.Optimizer, peak: float, step: int, progress: float) -> None:
-    """Linear warm-up over 100 steps, then a cosine down to 2 % of the peak."""
-    cosine = 0.02 + 0.98 * (1.0 + math.cos(math.pi * min(progress, 1.0))) / 2.0
-    for group in optimizer.param_groups:
-        group["lr"] = peak * cosine * min(1.0, (step + 1) / 100)
-
-
-@torch.no_grad()
-def _average(averaged: YoloxNano, network: YoloxNano, decay: float) -> None:
-    for mean, value in zip(averaged.parameters(), network.parameters(), strict=True):
-        mean.lerp_(value, 1.0 - decay)
 
 
 def _plain(metrics: dict[str, DetectionMetrics]) -> dict[str, dict[str, float]]:

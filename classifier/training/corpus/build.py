@@ -13,7 +13,7 @@ from classifier.recording import Recording, write_recording
 from classifier.training.corpus.body import RATE, Body
 from classifier.training.corpus.camera import random_camera, see
 from classifier.training.corpus.motions import fall, hold, seat, swing_arms
-from classifier.training.corpus.sources import Motion, hdm05, msr_action3d, utkinect
+from classifier.training.corpus.sources import Motion, read_motions
 
 __all__ = ["Scene", "build", "scenes"]
 
@@ -59,11 +59,7 @@ def build(
     Raises:
         OSError: an archive is missing or a recording cannot be written.
     """
-    motions = [
-        *hdm05(skeletons / "hdm05_30hz.npz"),
-        *utkinect(skeletons / "utkinect.npz"),
-        *msr_action3d(skeletons / "msraction3d.npz"),
-    ]
+    motions = read_motions(skeletons)
     progress(f"{len(motions)} motions")
     random, written = np.random.default_rng(seed), Counter[str]()
     for scene in scenes(motions, random):

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from classifier.training.corpus.body import Body, smooth_noise
 
-__all__ = ["Camera", "random_camera", "see"]
+__all__ = ["Camera", "random_camera", "see", "self_occlusion"]
 
 _SIZES = ((640, 480), (1280, 720), (1920, 1080), (320, 240))
 _OCCLUDERS = (  # ends of a limb as landmark pairs to average, radius in m, landmarks that it never hides
@@ -69,7 +69,7 @@ def see(
         landmarks (T, 33, 4) float32 (x and y in 0..1, z in the scale of x, visibility), seen (T,) bool.
     """
     pixels, depth = camera.project(body)
-    hidden: npt.NDArray[np.bool_] = np.asarray(_self_occlusion(pixels, depth, camera.focal) > 0.5)
+    hidden: npt.NDArray[np.bool_] = np.asarray(self_occlusion(pixels, depth, camera.focal) > 0.5)
     size = np.array([camera.width, camera.height])
     outside: npt.NDArray[np.bool_] = np.asarray(((pixels < 0) | (pixels >= size)).any(axis=-1))
     hidden = hidden | outside
@@ -89,7 +89,7 @@ def see(
     return landmarks.astype(np.float32), seen
 
 
-def _self_occlusion(pixels: Body, depth: Body, focal: float) -> Body:
+def self_occlusion(pixels: Body, depth: Body, focal: float) -> Body:
     """(T, 33): 1 where the torso, the head or a thigh is between the camera and the landmark."""
     hidden = np.zeros(depth.shape)
     for first, last, radius, never in _OCCLUDERS:

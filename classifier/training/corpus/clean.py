@@ -20,8 +20,8 @@ from scipy.ndimage import binary_dilation, gaussian_filter1d
 from classifier.recording import Recording, RecordingError, read_folder
 from classifier.training.corpus.body import RATE, Body
 from classifier.training.corpus.build import scenes
-from classifier.training.corpus.camera import Camera, _self_occlusion, random_camera
-from classifier.training.corpus.sources import hdm05, msr_action3d, utkinect
+from classifier.training.corpus.camera import Camera, random_camera, self_occlusion
+from classifier.training.corpus.sources import read_motions
 
 __all__ = ["CleanTake", "footage_takes", "projected_takes", "write_clean"]
 
@@ -65,12 +65,7 @@ def projected_takes(skeletons: Path, *, seed: int = 11) -> Iterator[CleanTake]:
         OSError: an archive is missing.
     """
     random = np.random.default_rng(seed)
-    motions = [
-        *hdm05(skeletons / "hdm05_30hz.npz"),
-        *utkinect(skeletons / "utkinect.npz"),
-        *msr_action3d(skeletons / "msraction3d.npz"),
-    ]
-    for scene in scenes(motions, random):
+    for scene in scenes(read_motions(skeletons), random):
         if len(scene.body) < _SHORTEST:
             continue
         for _ in range(_VIEWS.get(scene.label, _USUAL_VIEWS)):
@@ -81,7 +76,7 @@ def projected_takes(skeletons: Path, *, seed: int = 11) -> Iterator[CleanTake]:
             visible = (pixels >= 0).all(axis=-1) & (pixels < size).all(axis=-1)
             if depth.min() < 0.6 or visible.mean() < 0.6:
                 continue  # too close to be a CCTV picture, or mostly outside
-            visible &= _self_occlusion(pixels, depth, camera.focal) <= 0.5
+            visible &= self_occlusion(pixels, depth, camera.focal) <= 0.5
             known = np.ones(visible.shape, bool)
             yield CleanTake(scene.label, scene.group, pixels.astype(np.float32), visible, known)
 

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from classifier.training.corpus.body import Body, from_joints, on_floor
 
-__all__ = ["Motion", "hdm05", "msr_action3d", "utkinect"]
+__all__ = ["Motion", "hdm05", "msr_action3d", "read_motions", "utkinect"]
 
 _INCH = 0.0254
 
@@ -57,6 +57,19 @@ class Motion:
     label: str
     group: str
     body: Body
+
+
+def read_motions(folder: Path) -> list[Motion]:
+    """Every motion of a folder with hdm05_30hz.npz, utkinect.npz and msraction3d.npz.
+
+    Raises:
+        OSError: an archive is missing.
+    """
+    return [
+        *hdm05(folder / "hdm05_30hz.npz"),
+        *utkinect(folder / "utkinect.npz"),
+        *msr_action3d(folder / "msraction3d.npz"),
+    ]
 
 
 def hdm05(path: Path) -> Iterator[Motion]:

@@ -16,11 +16,11 @@ torch = pytest.importorskip("torch", reason="install posewatch[train] to run thi
 
 from classifier.recording import Recording, write_recording  # noqa: E402
 from classifier.training.corpus.clean import CleanTake, footage_takes, write_clean  # noqa: E402
-from tracker.landmarks import Landmark  # noqa: E402
+from tracker.landmarks import MIRROR, Landmark  # noqa: E402
 from tracker.refinement import PoseRefiner  # noqa: E402
 from tracker.runtime import create_session  # noqa: E402
 from tracker.training.refiner.__main__ import main  # noqa: E402
-from tracker.training.refiner.corruption import MIRROR, Corruption, corrupt  # noqa: E402
+from tracker.training.refiner.corruption import Corruption, corrupt  # noqa: E402
 from tracker.training.refiner.export import export_onnx  # noqa: E402
 from tracker.training.refiner.network import PoseRefinerNetwork  # noqa: E402
 from tracker.training.refiner.sequences import draw, whole  # noqa: E402

@@ -11,15 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MIRROR", "Corruption", "Observed", "corrupt"]
+from tracker.landmarks import MIRROR
+
+__all__ = ["Corruption", "Observed", "corrupt"]
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
-
-MIRROR = np.array(
-    (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(place for left in range(11, 33, 2) for place in (left + 1, left)))
-)
-"""(33,) the landmark on the other side of the body."""
 
 _FACE = tuple(range(11))
 _LEFT_ARM, _RIGHT_ARM = (13, 15, 17, 19, 21), (14, 16, 18, 20, 22)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tracker.training.refiner.corruption import MIRROR
+from tracker.landmarks import MIRROR
 
 __all__ = [
     "BODY",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tracker.training.refiner.corruption import MIRROR
+from tracker.landmarks import MIRROR
 from tracker.training.refiner.takes import Takes
 
 __all__ = ["Sequences", "draw", "whole"]

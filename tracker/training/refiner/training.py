@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tracker.training.curves import save_figure, two_plots
 from tracker.training.refiner.corruption import corrupt
 from tracker.training.refiner.export import export_onnx
 from tracker.training.refiner.network import PoseRefinerNetwork
 from tracker.training.refiner.sequences import draw
 from tracker.training.refiner.takes import Takes
+from tracker.training.schedule import average_into, set_rate
 
 __all__ = ["Settings", "refiner_loss", "train"]
 
@@ -64,16 +66,6 @@ class Settings:
     licence: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class _Batch:
-    """Tensors of B sequences of T frames; see `Sequences` and `Observed`."""
-
-    landmarks: Tensor
-    seconds: Tensor
-    truth: Tensor
-    weight: Tensor
-
-
 def train(
     training: Takes, validation: Takes, out: Path, settings: Settings, *, init: Path | None = None
 ) -> dict[str, float]:
@@ -112,20 +104,14 @@ def train(
         progress = step / settings.steps
         if settings.minutes:
             progress = max(progress, (time.monotonic() - began) / (60.0 * settings.minutes))
-        rate = (
-            settings.rate
-            * min(1.0, step / 100)
-            * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))))
-        )
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        loss, _ = refiner_loss(network, *_parts(_batch(training, settings, random)), settings)
+        set_rate(optimizer, settings.rate, step - 1, progress)
+        loss, _ = refiner_loss(network, *_batch(training, settings, random), settings)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         losses.append(loss.item())
-        _average(averaged, network, min(settings.average, (1 + step) / (10 + step)))
+        average_into(averaged, network, min(settings.average, (1 + step) / (10 + step)))
         last = step == settings.steps or progress >= 1.0
         if step % _REPORT == 0 or last:
             figures = _validate(averaged, judged, settings)
@@ -196,37 +182,33 @@ def _bend(points: Tensor, seconds: Tensor) -> Tensor:
     return 2.0 * (points[:, 1:-1] - share * points[:, :-2] - (1 - share) * points[:, 2:])
 
 
-def _batch(takes: Takes, settings: Settings, random: np.random.Generator) -> _Batch:
+def _batch(
+    takes: Takes, settings: Settings, random: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Landmarks, seconds, truth and weights of B sequences of T frames, as `refiner_loss` takes them."""
     clean = draw(takes, settings.batch, settings.length, random)
     seen = corrupt(clean.points, clean.visible, clean.seconds, random)
     weight = clean.known * np.where(seen.hidden | ~clean.visible, settings.hidden_weight, 1.0)
-    arrays = (seen.landmarks, clean.seconds, clean.points, weight.astype(np.float32))
-    return _Batch(*(torch.from_numpy(array) for array in arrays))
+    return (
+        torch.from_numpy(seen.landmarks),
+        torch.from_numpy(clean.seconds),
+        torch.from_numpy(clean.points),
+        torch.from_numpy(weight.astype(np.float32)),
+    )
 
 
-def _parts(batch: _Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return batch.landmarks, batch.seconds, batch.truth, batch.weight
-
-
-def _validate(network: PoseRefinerNetwork, batches: list[_Batch], settings: Settings) -> dict[str, float]:
+def _validate(
+    network: PoseRefinerNetwork,
+    batches: list[tuple[Tensor, Tensor, Tensor, Tensor]],
+    settings: Settings,
+) -> dict[str, float]:
     with torch.inference_mode():
-        parts = [refiner_loss(network, *_parts(batch), settings)[1] for batch in batches]
+        parts = [refiner_loss(network, *batch, settings)[1] for batch in batches]
     return {name: round(float(np.mean([part[name].item() for part in parts])), 5) for name in parts[0]}
 
 
-def _average(averaged: PoseRefinerNetwork, network: PoseRefinerNetwork, decay: float) -> None:
-    with torch.no_grad():
-        for mean, value in zip(averaged.parameters(), network.parameters(), strict=True):
-            mean.lerp_(value, 1 - decay)
-
-
 def _write_curves(path: Path, run: dict[str, Any]) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 5), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
+    figure, left, right = two_plots()
     left.plot(*np.array(run["losses"], dtype=np.float64).reshape(-1, 2).T, label="training")
     steps = [entry["step"] for entry in run["history"]]
     left.plot(steps, [entry["loss"] for entry in run["history"]], label="other actors, averaged weights")
@@ -235,8 +217,5 @@ def _write_curves(path: Path, run: dict[str, Any]) -> None:
         right.plot(steps, [entry[name] for entry in run["history"]], label=name)
     right.set(xlabel="step", ylabel="body heights", yscale="log", title="other actors")
     for axes in (left, right):
-        axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
-    temporary = path.with_suffix(".png.part")
-    figure.savefig(temporary, dpi=80, format="png")
-    temporary.replace(path)
+    save_figure(figure, path)
