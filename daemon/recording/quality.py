@@ -97,15 +97,15 @@ class TakeQuality:
         visible = ", ".join(f"{part} {share:.0%}" for part, share in self.visible.items())
         sides = ", ".join(f"{side} in {share:.0%}" for side, share in self.cut_off.items() if share >= _NEVER)
         lines = [
-            f"frames   {self.frames} in {self.seconds:.1f} s, {self.rate:.1f} a second; missed: "
-            f"{self.no_pose} without a pose, {self.skipped} while busy, {self.lost} lost on the way; "
+            f"frames   {self.frames} in {self.seconds:.1f} s, {self.rate:.1f} a second; "
             f"longest gap {self.longest_gap:.2f} s",
+            f"missed   {self.no_pose} without a pose, {self.skipped} while busy, {self.lost} lost on the way",
             f"body     {self.height:.0f} px tall, {self.smallest:.0f} px at least; "
             + (f"at the border of the picture: {sides}" if sides else "inside the picture all the time"),
-            f"joints   seen: {visible}",
+            f"joints   {visible}",
         ]
         if self.never:
-            lines.append(f"never    seen: {', '.join(self.never)}")
+            lines.append(f"never    {', '.join(self.never)}")
         lines.append(f"jitter   {self.jitter:.1%} of the body's height")
         if self.advice:
             lines += [

@@ -84,6 +84,7 @@ class SeriesLog:
         self.closed: list[Series] = []
         self._lost = lost
         self._open: dict[str, Series] = {}
+        self._since: dict[str, float] = {}  # when each body was first seen, by the id it has now
         self._wanted: Callable[[Series], bool] = lambda _: True
 
     @property
@@ -112,6 +113,8 @@ class SeriesLog:
                 self._end(key, "the picture changed its size")
         if scene.renamed:
             self._rename(scene)
+        for person in scene.people:
+            self._since.setdefault(person.track.id, scene.monotonic)
         met = _meetings(scene)
         for person in scene.people:
             if person.track.state is TrackState.REMOVED:
@@ -157,6 +160,7 @@ class SeriesLog:
         """Bodies have other names from this frame on."""
         numbers = {person.track.id: person.track.number for person in scene.people}
         bodies = {old: self._open.get(old) for old in scene.renamed}
+        since = {new: self._since.get(old, scene.monotonic) for old, new in scene.renamed.items()}
         moved: dict[str, Series] = {}
         for old, new in scene.renamed.items():
             body, named = bodies[old], self._open.get(new)
@@ -164,18 +168,22 @@ class SeriesLog:
                 if one is not None and (start := one.before_meeting(scene.monotonic)) < len(one.times):
                     one.cut(start)
                     self._end(key, f"track {one.number} went over to another body where they met")
+            # Nobody was near: somebody who seemed to be new may be somebody who was lost before.
+            again = named is not None and not named.ended and named.times[-1] < since[new]
+            if named is not None and not again and new not in scene.renamed:
+                self._end(new, f"the name of track {named.number} went to another body")
             if body is None or body.ended:
                 continue
-            # Nobody was near: somebody who seemed to be new is somebody who was lost.
             del self._open[old]
-            if named is not None and not named.ended and named.times[-1] < body.times[0]:
+            if again and named is not None:
                 _append(named, body)
-                continue
-            body.number, body.track = numbers.get(new, body.number), new
-            moved[new] = body
+            else:
+                body.number, body.track = numbers.get(new, body.number), new
+                moved[new] = body
         for new, body in moved.items():
-            self._end(new, "the name of the track went to another body")
+            self._end(new, f"the name of track {body.number} went to another body")
             self._open[new] = body
+        self._since |= since
 
 
 def _append(first: Series, second: Series) -> None:

@@ -52,8 +52,8 @@ class TakeSettings:
 class Prominence:
     """Who is in front: size of the box times visible landmarks, on average over the last second.
 
-    A frame in which somebody is not seen counts as nothing, so that somebody steady wins over somebody who
-    passes or flickers.
+    That counts by the share of the frames in which somebody is seen, squared, so that somebody steady wins
+    over somebody who passes or flickers.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,10 @@ class Prominence:
 
     def best(self, among: Iterable[str]) -> str | None:
         """Id of the most prominent of these; None where none of them was seen."""
-        totals = {key: sum(shares.get(key, 0.0) for _, shares in self._frames) for key in among}
+        totals = {}
+        for key in among:
+            values = [shares[key] for _, shares in self._frames if key in shares]
+            totals[key] = sum(values) * len(values)
         return max(totals, key=lambda key: totals[key], default=None)
 
 

@@ -86,7 +86,7 @@ class TakeWriter:
             OSError: it cannot be written; then nothing of it is there.
         """
         quality = assess(series, frames)
-        rate, numbers = number_frames(series.times)
+        rate, numbers = number_frames(series.times, series.indices)
         recording = Recording(
             label=self.label,
             frames=numbers,

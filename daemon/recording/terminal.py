@@ -92,15 +92,16 @@ class TerminalPreview:
         self._next = now + _INTERVAL
         size = shutil.get_terminal_size((80, 24))
         columns = max(min(size.columns - 1, _LARGEST[0]), _SMALLEST[0])
-        rows = max(min(size.lines - 3, _LARGEST[1]), _SMALLEST[1])
+        rows = max(min(size.lines - 2, _LARGEST[1]), _SMALLEST[1])
         canvas = Canvas(columns, rows, view.scene.width, view.scene.height)
-        people = people_in(view.scene)
-        for person in sorted(people, key=lambda one: one.track.number == view.track):
+        # The one who is recorded last, so that nobody is drawn over them.
+        people = sorted(people_in(view.scene), key=lambda one: one.track.number == view.track)
+        for person in people:
             if person.pose is not None:
                 chosen = view.track is None or person.track.number == view.track
                 draw_pose(canvas, person.pose.landmarks, chosen=chosen)
         for person in people:
-            canvas.text(person.track.box[:2], f"{person.track.number}")
+            canvas.text(person.track.box[:2], f"[{person.track.number}]")
         stop = " (q ends)" if self._keyboard is not None and self._keyboard.works else " (Ctrl-C ends)"
         status = f"{view.status()}{stop}"[: size.columns - 1]
         self._draw([*canvas.lines(color=self._color), status])

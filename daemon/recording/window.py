@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -75,6 +76,7 @@ class WindowPreview:
     def wants_to_end(self) -> bool:
         """Whether q was pressed or the window was closed."""
         self._call(self._root.update)
+        self._call(self._root.winfo_exists)  # fails where the window is gone, which `update` does not
         return self._end
 
     def close(self) -> None:
@@ -82,7 +84,9 @@ class WindowPreview:
         self._call(self._root.destroy)
 
     def _draw(self, view: View) -> None:
-        image = annotate(view.frame.image, view.scene, {})
+        # What the actions are called now is of no interest to somebody who records a new one.
+        people = tuple(replace(person, action="unknown") for person in view.scene.people)
+        image = annotate(view.frame.image, replace(view.scene, people=people), {})
         scale = _LARGEST / max(image.shape[:2])
         if scale < 1:
             image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
