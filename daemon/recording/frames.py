@@ -11,9 +11,10 @@ from typing import Protocol
 from daemon.capture import EndOfStream, Frame, FrameReader
 from daemon.config import CameraConfig
 from daemon.sources import Picture, is_live, open_source
-from daemon.timeline import LiveTimeline
 
-__all__ = ["FrameFeed", "open_feed"]
+__all__ = ["FrameFeed", "StreamClock", "open_feed"]
+
+_TIMELESS = 30  # frames without a time at the start of a stream that are left out, if others have one
 
 
 class FrameFeed(Protocol):
@@ -73,6 +74,39 @@ class _FileFeed:
         self.close()
 
 
+class StreamClock:
+    """Seconds of a stream's frames by the camera's own clock.
+
+    Unlike the daemon's `LiveTimeline` it does not follow the arrival of frames: those that come in a burst,
+    as the first ones of a stream do, keep their spacing. Where the camera's clock jumps, or there is none,
+    the time of arrival counts.
+    """
+
+    _JUMP = 2.0  # seconds by which a step may differ from that of the arrivals
+    _MIN_STEP = 1e-3
+
+    def __init__(self) -> None:
+        self._last: tuple[float | None, float, float] | None = None
+
+    def seconds(self, pts: float | None, arrival: float) -> float:
+        """Time of the next frame; that of the first one is its arrival.
+
+        Args:
+            pts: seconds on the camera's clock, or None.
+            arrival: monotonic seconds when it was received.
+        """
+        now = arrival
+        if self._last is not None:
+            last_pts, last_arrival, last = self._last
+            elapsed = arrival - last_arrival
+            step = pts - last_pts if pts is not None and last_pts is not None else elapsed
+            if step <= 0 or abs(step - elapsed) > self._JUMP:
+                step = elapsed
+            now = last + max(step, self._MIN_STEP)
+        self._last = pts, arrival, now
+        return now
+
+
 class _LiveFeed:
     """The newest frame; those that came while nobody took one are counted by the frame's number.
 
@@ -129,12 +163,17 @@ class _LiveFeed:
             open_timeout=settings.open_timeout,
             read_timeout=settings.read_timeout,
         )
-        timeline, index = LiveTimeline(), 0
+        clock, index = StreamClock(), 0
+        timeless = _TIMELESS if "://" in settings.source else 0
         try:
             while not self._stopping:
                 picture = source.grab()
                 now = time.monotonic()
-                monotonic = timeline.monotonic(picture.pts, now)
+                if picture.pts is None and timeless:
+                    timeless -= 1  # FFmpeg knows the time of a stream from its second frame on
+                    continue
+                timeless = 0
+                monotonic = clock.seconds(picture.pts, now)
                 with self._condition:
                     self._newest = index, picture, time.time() - (now - monotonic), monotonic
                     self._condition.notify()

@@ -14,6 +14,7 @@ from tracker.association import TrackState
 
 __all__ = ["Phase", "Prominence", "TakeSession", "TakeSettings"]
 
+_SLACK = 1e-3  # seconds by which a take may be shorter than asked for
 _LOOK = 1.0  # seconds for which people are compared before one is chosen
 
 
@@ -165,6 +166,8 @@ class TakeSession:
             self._choose(at_once=True)
         self._log.finish(reason)
         self.ended, self.phase = reason, Phase.DONE
+        if self.chosen is not None:
+            self._trim(self.chosen)
 
     def results(self) -> list[Series]:
         """What is long enough to learn from."""
@@ -209,7 +212,17 @@ class TakeSession:
         if seconds is None:
             return False
         have = self._now - self._started if self.chosen is None else self.chosen.seconds
-        return have >= seconds - 1e-3
+        return have >= seconds - _SLACK
+
+    def _trim(self, series: Series) -> None:
+        """The choice takes a second: by then a short take may be longer than asked for."""
+        seconds, frames = self._settings.seconds, self._settings.frames
+        count = len(series.times) if frames is None else min(frames, len(series.times))
+        if seconds is not None and count:
+            # Up to the first pose that makes it long enough, as where it ends on time.
+            enough = series.times[0] + seconds - _SLACK
+            count = min(count, sum(time < enough for time in series.times) + 1)
+        series.cut(count)
 
     def _after_loss(self) -> None:
         assert self.chosen is not None

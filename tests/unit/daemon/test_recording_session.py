@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recording_scenes import HEIGHT, RATE, WIDTH, person, scene
 
+from daemon.recording.frames import StreamClock
 from daemon.recording.series import Series, SeriesLog
 from daemon.recording.session import Phase, TakeSession, TakeSettings
 from tracker.tracks import TrackState
@@ -108,6 +109,8 @@ def test_the_countdown_is_in_the_time_of_the_stream():
         (TakeSettings(frames=13), 13),
         (TakeSettings(seconds=2, frames=13), 13),
         (TakeSettings(seconds=1, frames=13), 11),
+        (TakeSettings(seconds=0.8), 9),  # shorter than the second before the choice
+        (TakeSettings(frames=7), 7),
         (TakeSettings(), 90),
     ],
 )
@@ -286,3 +289,25 @@ def test_a_pose_that_could_not_be_read_again_is_left_out():
     wild = [lambda t: scene(t, person(1, t, (0, 0, 99 * WIDTH, 100)))]
     series = only(run(TakeSession(TakeSettings()), [alone()] * 10 + wild + [alone()] * 10))
     assert series.indices == [*range(10), *range(11, 21)]
+
+
+# --- the time of a stream -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("frames", "steps"),
+    [
+        # (camera's clock, arrival)
+        ([(5.0, 100.0), (5.1, 100.0), (5.2, 100.01), (5.3, 100.3)], [0.1, 0.1, 0.1]),  # a burst at the start
+        ([(5.0, 100.0), (5.5, 100.1), (5.6, 100.9)], [0.5, 0.1]),  # a lost frame; late ones
+        ([(5.0, 100.0), (905.0, 100.2), (905.1, 100.3)], [0.2, 0.1]),  # the camera's clock was set
+        ([(5.0, 100.0), (1.0, 100.2), (1.1, 100.3)], [0.2, 0.1]),
+        ([(None, 100.0), (None, 100.2), (None, 100.5)], [0.2, 0.3]),  # a webcam
+        ([(None, 100.0), (None, 100.0)], [0.001]),
+    ],
+)
+def test_frames_keep_the_spacing_of_the_camera(frames, steps):
+    clock = StreamClock()
+    times = [clock.seconds(pts, arrival) for pts, arrival in frames]
+    assert times[0] == frames[0][1]
+    assert np.diff(times) == pytest.approx(steps, abs=1e-6)
