@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
 from daemon.capture import EndOfStream, Frame, FrameReader
 from daemon.config import CameraConfig
-from daemon.sources import Picture, is_live, open_source
+from daemon.sources import Picture, Source, is_live, open_source
 
 __all__ = ["FrameFeed", "StreamClock", "open_feed"]
 
-_TIMELESS = 30  # frames without a time at the start of a stream that are left out, if others have one
+_WAITED = 0.3  # of a frame's period: longer than that a frame was not there yet when it was asked for
+_PATIENCE = 3.0  # seconds after which a source that never waits is taken as it is
 
 
 class FrameFeed(Protocol):
@@ -77,8 +79,8 @@ class _FileFeed:
 class StreamClock:
     """Seconds of a stream's frames by the camera's own clock.
 
-    Unlike the daemon's `LiveTimeline` it does not follow the arrival of frames: those that come in a burst,
-    as the first ones of a stream do, keep their spacing. Where the camera's clock jumps, or there is none,
+    Unlike the daemon's `LiveTimeline` it does not follow the arrival of frames: those that come late, or in a
+    burst, keep their spacing. Where the camera's clock jumps, or there is none,
     the time of arrival counts.
     """
 
@@ -164,15 +166,11 @@ class _LiveFeed:
             read_timeout=settings.read_timeout,
         )
         clock, index = StreamClock(), 0
-        timeless = _TIMELESS if "://" in settings.source else 0
         try:
+            _drain(source, lambda: self._stopping)
             while not self._stopping:
                 picture = source.grab()
                 now = time.monotonic()
-                if picture.pts is None and timeless:
-                    timeless -= 1  # FFmpeg knows the time of a stream from its second frame on
-                    continue
-                timeless = 0
                 monotonic = clock.seconds(picture.pts, now)
                 with self._condition:
                     self._newest = index, picture, time.time() - (now - monotonic), monotonic
@@ -181,3 +179,18 @@ class _LiveFeed:
         finally:
             source.close()
         raise EndOfStream
+
+
+def _drain(source: Source, stopping: Callable[[], bool]) -> None:
+    """Takes the frames that wait already when a stream is opened: old ones, and the first has no time.
+
+    They come at once, so that a countdown in the time of the stream would be over before it began.
+    """
+    period, begun = 1.0 / source.rate, time.monotonic()
+    source.grab()
+    while not stopping():
+        asked = time.monotonic()
+        source.grab()
+        now = time.monotonic()
+        if now - asked > _WAITED * period or now - begun > _PATIENCE:
+            return
