@@ -55,6 +55,7 @@ class TakeQuality:
         height: median height of the body's box in px.
         smallest: least of it.
         cut_off: share of the frames in which the box touches each side of the picture.
+        crowded: share of the frames in which somebody else stands before or behind the person.
         advice: what to do better, most important first; empty for a good take.
     """
 
@@ -71,6 +72,7 @@ class TakeQuality:
     height: float
     smallest: float
     cut_off: dict[str, float]
+    crowded: float
     advice: tuple[str, ...]
 
     def as_side(self) -> dict[str, object]:
@@ -89,6 +91,7 @@ class TakeQuality:
             "body_height": round(self.height, 1),
             "smallest_body_height": round(self.smallest, 1),
             "cut_off": {side: round(share, 3) for side, share in self.cut_off.items()},
+            "crowded": round(self.crowded, 3),
             "advice": list(self.advice),
         }
 
@@ -152,6 +155,7 @@ def assess(series: Series, frames: Sequence[tuple[int, float]]) -> TakeQuality:
         "jitter": _jitter(landmarks, seen, series, height),
         "height": height,
         "smallest": float(heights.min()),
+        "crowded": float(np.mean(series.met)),
     }
     cut_off = _cut_off(boxes, series)
     return TakeQuality(
@@ -228,6 +232,11 @@ def _advice(found: dict[str, float], visible: dict[str, float], cut_off: dict[st
     frames = found["frames"]
     if found["no_pose"] > _OFTEN * (frames + found["no_pose"]):
         advice.append("the pose was often not found: more light, nobody in between, a plainer background")
+    if found["crowded"] > _OFTEN:
+        advice.append(
+            f"somebody else is before or behind the person in {found['crowded']:.0%} of the frames: "
+            "record people apart"
+        )
     if found["rate"] < _SLOW:
         busy = found["skipped"] > _OFTEN * frames
         why = "end other programs, or take a smaller picture" if busy else "let the camera send more"

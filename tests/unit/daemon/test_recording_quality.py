@@ -141,6 +141,13 @@ def test_advice_says_what_to_do(one, advice):
     assert "verdict" not in "\n".join(quality.lines())
 
 
+def test_company_is_told():
+    one = series(still(60))
+    one.met = [n < 15 for n in range(60)]
+    (advice,) = assess(one, every(one)).advice
+    assert advice.startswith("somebody else is before or behind the person in 25% of the frames")
+
+
 def test_joints_that_are_never_seen_are_named():
     quality = assess(series([hidden(pose, (27, 28)) for pose in still(60)]), [])
     assert quality.never == ("left ankle", "right ankle")
