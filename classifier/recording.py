@@ -172,22 +172,25 @@ def read_folder(
     """
     if not folder.is_dir():
         raise RecordingError(f"{folder}: no such folder: give one with recordings (LABEL.txt)")
+    tell = problems or _log.warning
     recordings: list[Recording] = []
     names: list[str] = []
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in _SUFFIXES or not path.is_file() or path.name.startswith("."):
             continue
         if path.suffix.lower() != ".npz" and not _is_recording(path):
+            if not path.stat().st_size:
+                tell(f"{path}: is empty: left out")
             continue
         place = path.parent.relative_to(folder).as_posix()
-        found = read_recordings(path, rate=rate, problems=problems)
+        found = read_recordings(path, rate=rate, problems=tell)
         recordings += [replace(one, group=one.group or place) for one in found]
         numbers = range(1, len(found) + 1)
         names += [f"{path}: take {number}" for number in numbers] if len(found) > 1 else [str(path)]
     if not recordings:
         raise RecordingError(f"{folder}: holds no recordings: make some with `posewatch record`")
     takes = [(name, one.group, one.landmarks) for name, one in zip(names, recordings, strict=True)]
-    groups = merged_groups(takes, problems or _log.warning)
+    groups = merged_groups(takes, tell)
     return [replace(one, group=group) for one, group in zip(recordings, groups, strict=True)]
 
 

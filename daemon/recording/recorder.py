@@ -14,7 +14,7 @@ from daemon.config import CameraConfig
 from daemon.engines import Engines
 from daemon.pipeline import CameraPipeline
 from daemon.recording.frames import FrameFeed, open_feed
-from daemon.recording.session import Phase, Prominence, TakeSession, TakeSettings
+from daemon.recording.session import SOURCE_ENDED, Phase, Prominence, TakeSession, TakeSettings
 from daemon.recording.takes import TakeWriter, WrittenTake
 from daemon.recording.view import Preview, View
 from daemon.topics import Topics
@@ -75,7 +75,7 @@ def record(
             found = session.results()
             done = [writer.write(one, session.frames, of_many=take.everyone) for one in found]
             result.takes += done
-            note = session.ended if done else session.problem()
+            note = session.early if done else session.problem()
             if note:
                 result.notes.append(f"take {number}: {note}" if takes > 1 else note)
             written(number, done, note)
@@ -89,7 +89,7 @@ def record(
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; a second SIGINT interrupts as usual."""
+    """An event that SIGINT, SIGTERM and SIGHUP set; a second SIGINT interrupts as usual."""
     stopping = threading.Event()
 
     def ask(number: int, _: object) -> None:
@@ -98,8 +98,9 @@ def stop_on_signals() -> Iterator[threading.Event]:
         stopping.set()
 
     with ExitStack() as stack:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            stack.callback(signal.signal, number, signal.signal(number, ask))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                stack.callback(signal.signal, number, signal.signal(number, ask))
         yield stopping
 
 
@@ -135,7 +136,7 @@ class _Run:
             try:
                 frame = self._feed.read()
             except EndOfStream:
-                self._end(session, "the source ended")
+                self._end(session, SOURCE_ENDED)
                 break
             except CaptureError as error:
                 self.error = error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -77,15 +76,22 @@ class SeriesLog:
 
     Args:
         lost: seconds out of sight that end a series.
+        only: number of the one person who is wanted; None collects of everybody.
+
+    Attributes:
+        frames: number in the stream and time of every frame since the oldest series began.
+        seen: numbers of everybody of whom there was a pose, wanted or not.
     """
 
-    def __init__(self, lost: float) -> None:
+    def __init__(self, lost: float, *, only: int | None = None) -> None:
         self.frames: list[tuple[int, float]] = []
+        self.seen: set[int] = set()
         self.closed: list[Series] = []
         self._lost = lost
         self._open: dict[str, Series] = {}
         self._since: dict[str, float] = {}  # when each body was first seen, by the id it has now
-        self._wanted: Callable[[Series], bool] = lambda _: True
+        self._only = only
+        self._kept: Series | None = None
 
     @property
     def series(self) -> list[Series]:
@@ -94,17 +100,19 @@ class SeriesLog:
 
     def keep(self, series: Series) -> None:
         """From here on collects of this one only and forgets the others."""
-        self._wanted = lambda one: one is series
+        self._kept = series
         self.closed = [one for one in self.closed if one is series]
         self._open = {key: one for key, one in self._open.items() if one is series}
 
     def restart(self) -> None:
         """Collects of everybody again, from here on."""
-        self._wanted = lambda _: True
+        self._kept = None
         self.closed, self._open = [], {}
 
     def add(self, index: int, scene: Scene) -> None:
         """Takes a frame; `index` is its number in the stream."""
+        if not self._open and not self.closed:
+            self.frames.clear()
         self.frames.append((index, scene.monotonic))
         if scene.cut:
             self.finish("the picture changed to another scene")
@@ -138,12 +146,12 @@ class SeriesLog:
         shares = np.asarray(person.pose.landmarks / size, np.float32)
         if not usable(shares[None]).all():
             return
+        self.seen.add(track.number)
         one = self._open.get(track.id)
         if one is None:
-            one = Series(track.number, track.id, scene.width, scene.height)
-            if not self._wanted(one):
+            if self._kept is not None or self._only not in (None, track.number):
                 return
-            self._open[track.id] = one
+            one = self._open[track.id] = Series(track.number, track.id, scene.width, scene.height)
         one.times.append(scene.monotonic)
         one.indices.append(index)
         one.landmarks.append(shares)

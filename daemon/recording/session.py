@@ -12,7 +12,10 @@ from daemon.recording.series import Series, SeriesLog
 from daemon.scene import Scene
 from tracker.association import TrackState
 
-__all__ = ["Phase", "Prominence", "TakeSession", "TakeSettings"]
+__all__ = ["SOURCE_ENDED", "Phase", "Prominence", "TakeSession", "TakeSettings"]
+
+SOURCE_ENDED = "the source ended"
+"""Why a take ends that goes on as long as there are frames."""
 
 _SLACK = 1e-3  # seconds by which a take may be shorter than asked for
 _LOOK = 1.0  # seconds for which people are compared before one is chosen
@@ -105,16 +108,26 @@ class TakeSession:
         self.chosen: Series | None = None
         self.ended = ""
         self._settings = settings
-        self._log = SeriesLog(settings.lost)
+        self._log = SeriesLog(settings.lost, only=settings.track)
         self._first: float | None = None
         self._now = 0.0
         self._started = 0.0
-        self._passed = ""
 
     @property
     def frames(self) -> list[tuple[int, float]]:
         """Number and time of every frame that was looked at since the take began."""
         return self._log.frames
+
+    @property
+    def early(self) -> str:
+        """Why the take is shorter than it was to be; empty where it is not."""
+        whole = self._settings.seconds is None and self._settings.frames is None
+        return "" if whole and self.ended == SOURCE_ENDED else self.ended
+
+    @property
+    def wanted(self) -> int | None:
+        """Number of the person who was asked for; None where the most prominent one is taken."""
+        return self._settings.track
 
     @property
     def remaining(self) -> float | None:
@@ -177,17 +190,15 @@ class TakeSession:
     def problem(self) -> str:
         """Why there is nothing, for a person to read."""
         wanted = self._settings.track
-        seen = sorted(
-            {one.number for one in self._log.series} | ({self.chosen.number} if self.chosen else set())
-        )
+        seen = sorted(self._log.seen)
         others = ", ".join(map(str, seen))
         after = f" ({self.ended})" if self.ended else ""
-        if self.phase is Phase.COUNTDOWN or not self._log.frames:
+        if not self._log.frames:
             return f"the take did not begin{after}"
         if wanted is not None and wanted not in seen:
             there = f"seen were {others}" if seen else "nobody was seen"
             return f"track {wanted} was not seen{after}: {there}"
-        if self._passed or seen:
+        if seen:
             return f"nobody was seen for {MIN_SPAN:g} s without a break{after}"
         return f"nobody was seen{after}: is a whole person in the picture, and light enough?"
 
@@ -230,6 +241,5 @@ class TakeSession:
             self.finish(self.chosen.ended)
             return
         # Too short for anything: somebody else may come, or the same person again.
-        self._passed = self.chosen.ended
         self.chosen, self.phase = None, Phase.WAITING
         self._log.restart()

@@ -26,6 +26,7 @@ class View:
         remaining: seconds to the end of the phase, or None.
         recorded: seconds recorded.
         track: number of the person who is recorded, or None.
+        wanted: number of the person who was asked for, or None.
         joints: how many of that person's 33 joints are seen in this frame.
         rate: frames a second that are looked at.
         frame: the picture.
@@ -39,6 +40,7 @@ class View:
     remaining: float | None
     recorded: float
     track: int | None
+    wanted: int | None
     joints: int
     rate: float
     frame: Frame
@@ -58,13 +60,23 @@ class View:
     ) -> View:
         """What a session looks like after a frame."""
         track = session.chosen.number if session.chosen is not None else None
-        recorded = session.recorded
         shown = next((one for one in people_in(scene) if one.track.number == track), None)
         joints = 0
         if shown is not None and shown.pose is not None:
             joints = int(seen_joints(shown.pose.landmarks / (scene.width, scene.height, 1.0, 1.0)).sum())
         return cls(
-            label, take, takes, session.phase, session.remaining, recorded, track, joints, rate, frame, scene
+            label=label,
+            take=take,
+            takes=takes,
+            phase=session.phase,
+            remaining=session.remaining,
+            recorded=session.recorded,
+            track=track,
+            wanted=session.wanted,
+            joints=joints,
+            rate=rate,
+            frame=frame,
+            scene=scene,
         )
 
     def status(self) -> str:
@@ -74,7 +86,8 @@ class View:
             return f"{take}{self.label} starts in {self.remaining or 0.0:.0f} s"
         if self.phase is Phase.WAITING:
             people = ", ".join(str(one.track.number) for one in people_in(self.scene))
-            return f"{take}waiting for the person" + (f"; in the picture: {people}" if people else "")
+            who = "the person" if self.wanted is None else f"track {self.wanted}"
+            return f"{take}waiting for {who}" + (f"; in the picture: {people}" if people else "")
         left = f"{self.recorded:.1f} s" if self.remaining is None else f"{self.remaining:.1f} s left"
         who = "everyone" if self.track is None else f"track {self.track}, {self.joints} of 33 joints"
         return f"{take}recording {self.label}: {who}, {left}, {self.rate:.0f} frames/s"

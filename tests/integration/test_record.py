@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,6 +113,7 @@ def test_a_chosen_track_and_the_report(street: Path, tmp_path: Path) -> None:
     take = read_recording(tmp_path / "WALKING.txt")
     assert take.track == "2"
     assert done.stdout.startswith(f"{tmp_path / 'WALKING.txt'}: track 2\n")
+    assert "early" not in done.stdout
     for word in ("frames", "missed", "body", "joints", "jitter"):
         assert re.search(rf"^  {word} ", done.stdout, re.MULTILINE), done.stdout
     side = json.loads((tmp_path / "WALKING.json").read_text())
@@ -153,6 +155,30 @@ def test_a_variable_rate_gives_true_times(uneven: Path, tmp_path: Path) -> None:
     errors = np.abs(real[None, None] - starts[:, :, None]).min(axis=2).max(axis=1)
     assert errors.min() <= 0.0101
     assert len(take.frames) > 30
+
+
+def test_a_window_where_there_is_a_screen(
+    street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tkinter", reason="tkinter is not installed")
+    if shutil.which("Xvfb") is None:
+        pytest.skip("Xvfb is not installed")
+    reader, writer = os.pipe()
+    screen = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1024x768x24"],
+        pass_fds=(writer,),
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writer)
+    try:
+        with os.fdopen(reader) as number:
+            monkeypatch.setenv("DISPLAY", f":{number.readline().strip()}")
+        done = record("--source", street, "--label", "WALKING", "--window", "--seconds", 2, "--out", tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert files(tmp_path) == {"WALKING.txt", "WALKING.json"}
+    finally:
+        screen.kill()
+        screen.wait(10)
 
 
 # --- nothing to record ----------------------------------------------------------------------------------
@@ -288,7 +314,7 @@ class Live:
         return self.process.returncode, out.decode(), "".join(self.lines) + err.decode()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_what_was_recorded_until_an_interrupt_is_kept(
     server: RtspServer, tmp_path: Path, number: signal.Signals
 ) -> None:

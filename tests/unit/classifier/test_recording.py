@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -317,6 +318,21 @@ def test_a_last_line_that_was_cut_off_costs_that_line_only(tmp_path):
     assert ":10: " in told[0]
 
 
+def test_a_line_without_an_end_takes_no_memory(tmp_path):
+    path = write_rows(tmp_path / "A.txt", rows(*range(9)))
+    with path.open("a") as stream:
+        for _ in range(300):
+            stream.write("0.5," * 25_000)
+    tracemalloc.start()
+    try:
+        (take,), told = read_all(path)
+        assert tracemalloc.get_traced_memory()[1] < 4e6
+    finally:
+        tracemalloc.stop()
+    assert len(take.frames) == 9
+    assert "line too long" in told[0]
+
+
 # --- what is no recording -------------------------------------------------------------------------------
 
 
@@ -409,6 +425,15 @@ def test_a_recording_that_is_mostly_damaged_is_an_error_that_names_it(tmp_path):
     write_rows(tmp_path / "B.txt", ["0,1"])
     with pytest.raises(RecordingError, match=r"B\.txt: 1 of its 1 rows are damaged"):
         read_folder(tmp_path, problems=lambda _: None)
+
+
+def test_an_empty_text_is_told_and_another_text_is_not(tmp_path):
+    write_rows(tmp_path / "A.txt", rows(0))
+    (tmp_path / "B.txt").write_text("")
+    (tmp_path / "README.txt").write_text("of last week")
+    told: list[str] = []
+    assert len(read_folder(tmp_path, problems=told.append)) == 1
+    assert told == [f"{tmp_path / 'B.txt'}: is empty: left out"]
 
 
 def test_takes_that_are_copies_make_their_groups_one(tmp_path):

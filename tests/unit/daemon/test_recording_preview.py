@@ -29,7 +29,7 @@ from daemon.recording.window import WindowPreview, has_screen
 def view(time: float = 4.0, phase: Phase = Phase.RECORDING, **changes) -> View:
     values = {
         "label": "walking", "take": 1, "takes": 1, "phase": phase, "remaining": 16.0, "recorded": time,
-        "track": 2, "joints": 29, "rate": 14.9,
+        "track": 2, "wanted": None, "joints": 29, "rate": 14.9,
         "frame": Frame("record", 0, np.full((HEIGHT, WIDTH, 3), 90, np.uint8), 0.0, time),
         "scene": scene(time, person(1, time, (40, 100, 140, 400)), person(2, time, (300, 100, 420, 440))),
     }  # fmt: skip
@@ -49,6 +49,7 @@ def view(time: float = 4.0, phase: Phase = Phase.RECORDING, **changes) -> View:
         ({"phase": Phase.COUNTDOWN, "remaining": 2.6}, "walking starts in 3 s"),
         ({"phase": Phase.WAITING}, "waiting for the person; in the picture: 1, 2"),
         ({"phase": Phase.WAITING, "scene": scene(4.0)}, "waiting for the person"),
+        ({"phase": Phase.WAITING, "wanted": 7}, "waiting for track 7; in the picture: 1, 2"),
     ],
 )
 def test_the_status_is_one_line(changes, text):

@@ -124,6 +124,20 @@ def test_what_there_is_until_a_stop_is_kept():
     assert session.ended == "stopped"
 
 
+@pytest.mark.parametrize(
+    ("settings_", "end", "early"),
+    [
+        (TakeSettings(), "the source ended", ""),  # all of it was wanted
+        (TakeSettings(seconds=9), "the source ended", "the source ended"),
+        (TakeSettings(frames=99), "the source ended", "the source ended"),
+        (TakeSettings(), "stopped", "stopped"),
+        (TakeSettings(seconds=1), "stopped", ""),
+    ],
+)
+def test_why_a_take_is_short(settings_, end, early):
+    assert run(TakeSession(settings_), [alone()] * 17, end=end).early == early
+
+
 def test_a_stop_before_the_choice_still_chooses():
     session = run(TakeSession(TakeSettings(seconds=9)), [alone()] * 8, end="stopped")
     assert len(only(session).times) == 8
@@ -277,6 +291,14 @@ def test_why_there_is_nothing(settings_, frames, why):
     session = run(TakeSession(settings_), frames)
     assert session.results() == []
     assert session.problem().startswith(why)
+
+
+def test_waiting_takes_no_memory():
+    session = TakeSession(TakeSettings(track=9))
+    for index in range(500):
+        session.add(index, scene(index / RATE, person(1, index / RATE, SMALL), person(2, index / RATE)))
+    assert len(session.frames) == 1
+    assert session._log.series == []
 
 
 def test_landmarks_are_shares_of_the_image():
