@@ -118,7 +118,8 @@ def _cells(line: str) -> list[str]:
         separator = "," if "," in line else "\t"
     if separator not in line:
         return line.split()
-    return [cell.strip(' "\t') for cell in line.rstrip(separator).split(separator)]
+    cells = line.rstrip(separator).split(separator)
+    return [cell.strip(' "\t') for cell in cells] if '"' in line else cells
 
 
 def _is_header(cells: list[str]) -> bool:
@@ -157,7 +158,7 @@ def _read(cells: list[str], width: int, count: int) -> tuple[str, int, npt.NDArr
         spare = width - COLUMNS
         return f"{max(len(cells) - spare, 0)} values instead of {COLUMNS}", 0, None
     try:
-        row = np.array([float(cell) for cell in cells])
+        row = np.array(cells, np.float64)
     except ValueError:
         return "a value is not a number", 0, None
     if width == COLUMNS:
