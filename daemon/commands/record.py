@@ -25,9 +25,9 @@ __all__ = ["add_record"]
 _COUNTDOWN, _SECONDS, _PATIENCE = 3.0, 20.0, 60.0  # of cameras
 _ABOUT = """\
 One person is recorded: the one who is largest and steadiest in the picture during the second before the take
-(of a file, during the first second in which anybody is seen), or the track that --track names; the preview
-shows the numbers. The take ends early when the person is out of sight for 2 s or is mixed up with somebody
-else. Only landmarks are written, never a picture."""
+(of a file, during the first second in which anybody is seen), or the track that --track names. The preview
+shows the numbers; typing one before the take begins chooses that person. The take ends early when the person
+is out of sight for 2 s or is mixed up with somebody else. Only landmarks are written, never a picture."""
 
 
 def add_record(subparsers: Subparsers) -> None:

@@ -128,11 +128,17 @@ class _Run:
 
     def take(self, session: TakeSession, label: str, number: int, takes: int) -> None:
         """Runs a take to its end."""
+        typed = [preview.wanted_track() for preview in self._previews]  # of the take before
         while session.phase is not Phase.DONE:
             if self._stopping.is_set() or any(preview.wants_to_end() for preview in self._previews):
                 self.over = self.interrupted = True
                 session.finish("stopped")
                 break
+            for place, preview in enumerate(self._previews):
+                wanted = preview.wanted_track()
+                if wanted is not None and wanted != typed[place]:
+                    typed[place] = wanted
+                    session.want(wanted)
             try:
                 frame = self._feed.read()
             except EndOfStream:

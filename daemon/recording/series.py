@@ -79,6 +79,7 @@ class SeriesLog:
         only: number of the one person who is wanted; None collects of everybody.
 
     Attributes:
+        only: the same, for those who come from now on.
         frames: number in the stream and time of every frame since the oldest series began.
         seen: numbers of everybody of whom there was a pose, wanted or not.
     """
@@ -90,7 +91,7 @@ class SeriesLog:
         self._lost = lost
         self._open: dict[str, Series] = {}
         self._since: dict[str, float] = {}  # when each body was first seen, by the id it has now
-        self._only = only
+        self.only = only
         self._kept: Series | None = None
 
     @property
@@ -149,7 +150,7 @@ class SeriesLog:
         self.seen.add(track.number)
         one = self._open.get(track.id)
         if one is None:
-            if self._kept is not None or self._only not in (None, track.number):
+            if self._kept is not None or self.only not in (None, track.number):
                 return
             one = self._open[track.id] = Series(track.number, track.id, scene.width, scene.height)
         one.times.append(scene.monotonic)

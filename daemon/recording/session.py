@@ -108,6 +108,7 @@ class TakeSession:
         self.chosen: Series | None = None
         self.ended = ""
         self._settings = settings
+        self._wanted = settings.track
         self._log = SeriesLog(settings.lost, only=settings.track)
         self._first: float | None = None
         self._now = 0.0
@@ -127,7 +128,7 @@ class TakeSession:
     @property
     def wanted(self) -> int | None:
         """Number of the person who was asked for; None where the most prominent one is taken."""
-        return self._settings.track
+        return self._wanted
 
     @property
     def remaining(self) -> float | None:
@@ -145,6 +146,12 @@ class TakeSession:
             return self._now - self.chosen.times[0] if self.phase is Phase.RECORDING else self.chosen.seconds
         everyone = self._settings.everyone and self.phase is not Phase.COUNTDOWN
         return self._now - self._started if everyone else 0.0
+
+    def want(self, number: int) -> None:
+        """Asks for a person by the number of the track; without effect once a person is recorded."""
+        if self.phase in (Phase.COUNTDOWN, Phase.WAITING) and not self._settings.everyone:
+            self._wanted = number
+            self._log.only = number
 
     def add(self, index: int, scene: Scene) -> None:
         """Takes a frame; `index` is its number in the stream."""
@@ -189,7 +196,7 @@ class TakeSession:
 
     def problem(self) -> str:
         """Why there is nothing, for a person to read."""
-        wanted = self._settings.track
+        wanted = self._wanted
         seen = sorted(self._log.seen)
         others = ", ".join(map(str, seen))
         after = f" ({self.ended})" if self.ended else ""
@@ -204,7 +211,7 @@ class TakeSession:
 
     def _choose(self, *, at_once: bool) -> None:
         found = {one.track: one for one in self._log.series if one.times}
-        wanted = self._settings.track
+        wanted = self._wanted
         if wanted is not None:
             chosen = next((one for one in found.values() if one.number == wanted), None)
         else:

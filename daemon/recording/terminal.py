@@ -13,7 +13,7 @@ from typing import TextIO
 
 from daemon.recording.braille import Canvas, draw_pose
 from daemon.recording.session import Phase
-from daemon.recording.view import Preview, View, people_in
+from daemon.recording.view import Preview, TypedNumber, View, people_in
 
 __all__ = ["LineProgress", "TerminalPreview", "has_colors", "make_terminal_preview"]
 
@@ -64,6 +64,10 @@ class LineProgress:
         """Never."""
         return False
 
+    def wanted_track(self) -> int | None:
+        """Nobody."""
+        return None
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -80,7 +84,7 @@ class TerminalPreview:
     def __init__(self, stream: TextIO, *, color: bool, keys: bool | None = None) -> None:
         self._stream, self._color = stream, color
         self._height, self._next, self._end = 0, 0.0, False
-        self._last = ("", 0)
+        self._typed = TypedNumber()
         self._keyboard = _Keyboard() if keys is None or keys else None
         self._write("\x1b[?25l")  # no cursor
 
@@ -102,20 +106,31 @@ class TerminalPreview:
                 draw_pose(canvas, person.pose.landmarks, chosen=chosen)
         for person in people:
             canvas.text(person.track.box[:2], f"[{person.track.number}]")
-        stop = " (q ends)" if self._keyboard is not None and self._keyboard.works else " (Ctrl-C ends)"
-        status = f"{view.status()}{stop}"[: size.columns - 1]
+        status = f"{view.status()} ({self._help(view)})"[: size.columns - 1]
         self._draw([*canvas.lines(color=self._color), status])
 
     def wants_to_end(self) -> bool:
         """Whether q was pressed."""
-        self._end = self._end or (self._keyboard is not None and "q" in self._keyboard.pressed().lower())
+        if self._keyboard is not None:
+            keys = self._keyboard.pressed()
+            self._typed.type(keys)
+            self._end = self._end or "q" in keys.lower()
         return self._end
+
+    def wanted_track(self) -> int | None:
+        """The number that was typed last."""
+        return self._typed.number
 
     def close(self) -> None:
         """Leaves the last drawing where it is and gives the terminal back."""
         if self._keyboard is not None:
             self._keyboard.close()
         self._write("\x1b[?25h")
+
+    def _help(self, view: View) -> str:
+        if self._keyboard is None or not self._keyboard.works:
+            return "Ctrl-C ends"
+        return "q ends" if view.phase is Phase.RECORDING else "type a number to choose, q ends"
 
     def _draw(self, lines: list[str]) -> None:
         up = f"\x1b[{self._height}A" if self._height else ""

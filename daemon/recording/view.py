@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from daemon.recording.session import Phase, TakeSession
 from daemon.scene import Person, Scene
 from tracker.association import TrackState
 
-__all__ = ["Preview", "View", "people_in"]
+__all__ = ["Preview", "TypedNumber", "View", "people_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +83,35 @@ class View:
     def status(self) -> str:
         """One line: what happens now, and how long it still does."""
         take = f"take {self.take} of {self.takes}, " if self.takes > 1 else ""
+        who = "the person" if self.wanted is None else f"track {self.wanted}"
+        there = ", ".join(str(one.track.number) for one in people_in(self.scene))
+        people = f"; in the picture: {there}" if there else ""
         if self.phase is Phase.COUNTDOWN:
-            return f"{take}{self.label} starts in {self.remaining or 0.0:.0f} s"
+            of = "" if self.wanted is None else f" of track {self.wanted}"
+            return f"{take}{self.label}{of} starts in {self.remaining or 0.0:.0f} s{people}"
         if self.phase is Phase.WAITING:
-            people = ", ".join(str(one.track.number) for one in people_in(self.scene))
-            who = "the person" if self.wanted is None else f"track {self.wanted}"
-            return f"{take}waiting for {who}" + (f"; in the picture: {people}" if people else "")
+            return f"{take}waiting for {who}{people}"
         left = f"{self.recorded:.1f} s" if self.remaining is None else f"{self.remaining:.1f} s left"
         who = "everyone" if self.track is None else f"track {self.track}, {self.joints} of 33 joints"
         return f"{take}recording {self.label}: {who}, {left}, {self.rate:.0f} frames/s"
+
+
+class TypedNumber:
+    """A number that is typed digit by digit: what is typed within a second belongs together."""
+
+    _SECONDS = 1.0
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._last = float("-inf")
+
+    def type(self, keys: str) -> None:
+        """Takes what was typed; everything but digits is passed over."""
+        now = time.monotonic()
+        for digit in filter(str.isdecimal, keys):
+            before = self.number if self.number is not None and now - self._last < self._SECONDS else 0
+            number = (10 * before + int(digit)) % 10_000
+            self.number, self._last = number or None, now
 
 
 class Preview(Protocol):
@@ -102,6 +123,10 @@ class Preview(Protocol):
 
     def wants_to_end(self) -> bool:
         """Whether somebody has asked to stop."""
+        ...
+
+    def wanted_track(self) -> int | None:
+        """The number of the track that was typed last, or None."""
         ...
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from daemon.annotate import annotate
 from daemon.errors import UsageError
 from daemon.recording.session import Phase
-from daemon.recording.view import View
+from daemon.recording.view import TypedNumber, View
 
 __all__ = ["WindowPreview", "has_screen"]
 
@@ -59,6 +59,8 @@ class WindowPreview:
         self._root.protocol("WM_DELETE_WINDOW", self._ask_to_end)
         for key in ("q", "Q", "<Escape>"):
             self._root.bind(key, self._ask_to_end)
+        self._typed = TypedNumber()
+        self._root.bind("<Key>", lambda event: self._typed.type(event.char))
         self._picture = tkinter.Label(self._root, borderwidth=0, background="black")
         self._picture.pack()
         self._text = tkinter.Label(self._root, anchor="w", padx=8, pady=6, font=("TkDefaultFont", 13))
@@ -78,6 +80,10 @@ class WindowPreview:
         self._call(self._root.update)
         self._call(self._root.winfo_exists)  # fails where the window is gone, which `update` does not
         return self._end
+
+    def wanted_track(self) -> int | None:
+        """The number that was typed last."""
+        return self._typed.number
 
     def close(self) -> None:
         """Closes the window."""

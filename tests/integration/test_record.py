@@ -355,33 +355,68 @@ def test_a_camera_that_dies_leaves_what_was_recorded(server: RtspServer, tmp_pat
     assert take.times[-1] - take.times[0] > 3
 
 
+class OnTerminal:
+    """A recording on a terminal of its own."""
+
+    def __init__(self, *arguments: object) -> None:
+        self.master, self.slave = pty.openpty()
+        self.before = termios.tcgetattr(self.slave)
+        self.text = b""
+        self.process = subprocess.Popen(
+            command(*arguments),
+            stdin=self.slave,
+            stdout=self.slave,
+            stderr=self.slave,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"},
+            preexec_fn=_own_terminal,
+        )
+
+    def wait_for(self, pattern: bytes, count: int = 1) -> None:
+        while len(re.findall(pattern, self.text)) < count:
+            assert select.select([self.master], [], [], 60.0)[0], self.text
+            self.text += os.read(self.master, 65536)
+
+    def press(self, keys: bytes) -> None:
+        os.write(self.master, keys)
+
+    def end(self) -> str:
+        while self.process.poll() is None:
+            if select.select([self.master], [], [], 0.1)[0]:
+                self.text += os.read(self.master, 65536)
+        while select.select([self.master], [], [], 0)[0]:
+            self.text += os.read(self.master, 65536)
+        assert termios.tcgetattr(self.slave) == self.before
+        os.close(self.master)
+        os.close(self.slave)
+        return self.text.decode()
+
+
 def test_a_key_on_the_terminal_ends_and_the_terminal_is_as_before(server: RtspServer, tmp_path: Path) -> None:
-    master, slave = pty.openpty()
-    before = termios.tcgetattr(slave)
-    environment = {**os.environ, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"}
-    process = subprocess.Popen(
-        command("--source", server.url("street.mp4"), "--label", "WALKING", "--seconds", 50, "--countdown", 0,
-                "--out", tmp_path),
-        stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True,
-        preexec_fn=_own_terminal,
-    )  # fmt: skip
-    text = b""
-    while len(re.findall(rb"recording walking: track \d+, \d+ of 33 joints", text)) < 15:
-        assert select.select([master], [], [], 60.0)[0], text
-        text += os.read(master, 65536)
-    os.write(master, b"q")
-    while process.poll() is None:
-        if select.select([master], [], [], 0.1)[0]:
-            text += os.read(master, 65536)
-    shown = text.decode()
-    assert process.returncode == 0, shown
+    terminal = OnTerminal("--source", server.url("street.mp4"), "--label", "WALKING", "--seconds", 50,
+                          "--countdown", 0, "--out", tmp_path)  # fmt: skip
+    terminal.wait_for(rb"recording walking: track \d+, \d+ of 33 joints", 15)
+    terminal.press(b"q")
+    shown = terminal.end()
+    assert terminal.process.returncode == 0, shown
     assert sum("\u2800" < character <= "\u28ff" for character in shown) > 200
     assert "(q ends)" in shown
     assert re.search(r"\x1b\[3[36]m", shown)
-    assert termios.tcgetattr(slave) == before
     assert read_recording(tmp_path / "WALKING.txt").label == "walking"
-    os.close(master)
-    os.close(slave)
+
+
+def test_a_number_typed_during_the_countdown_chooses_the_person(server: RtspServer, tmp_path: Path) -> None:
+    terminal = OnTerminal("--source", server.url("street.mp4"), "--label", "WALKING", "--seconds", 50,
+                          "--countdown", 12, "--out", tmp_path)  # fmt: skip
+    terminal.wait_for(rb"starts in \d+ s; in the picture: ")
+    terminal.press(b"77")
+    terminal.wait_for(rb"walking of track 77 starts in \d+ s")
+    terminal.wait_for(rb"waiting for track 77; in the picture: ")
+    terminal.press(b"q")
+    shown = terminal.end()
+    assert terminal.process.returncode == 1, shown
+    assert "nothing was recorded: track 77 was not seen (stopped): seen were " in shown
+    assert files(tmp_path) == set()
 
 
 def _own_terminal() -> None:

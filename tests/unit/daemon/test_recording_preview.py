@@ -22,7 +22,7 @@ from daemon.errors import UsageError
 from daemon.recording.braille import LEFT, OTHERS, RIGHT, Canvas, draw_pose
 from daemon.recording.session import Phase, TakeSession, TakeSettings
 from daemon.recording.terminal import LineProgress, TerminalPreview, has_colors, make_terminal_preview
-from daemon.recording.view import View
+from daemon.recording.view import TypedNumber, View
 from daemon.recording.window import WindowPreview, has_screen
 
 
@@ -46,9 +46,13 @@ def view(time: float = 4.0, phase: Phase = Phase.RECORDING, **changes) -> View:
         ({"takes": 3}, "take 1 of 3, recording walking: track 2, 29 of 33 joints, 16.0 s left, 15 frames/s"),
         ({"remaining": None}, "recording walking: track 2, 29 of 33 joints, 4.0 s, 15 frames/s"),
         ({"track": None}, "recording walking: everyone, 16.0 s left, 15 frames/s"),
-        ({"phase": Phase.COUNTDOWN, "remaining": 2.6}, "walking starts in 3 s"),
+        ({"phase": Phase.COUNTDOWN, "remaining": 2.6}, "walking starts in 3 s; in the picture: 1, 2"),
         ({"phase": Phase.WAITING}, "waiting for the person; in the picture: 1, 2"),
         ({"phase": Phase.WAITING, "scene": scene(4.0)}, "waiting for the person"),
+        (
+            {"phase": Phase.COUNTDOWN, "remaining": 9, "wanted": 2, "scene": scene(4.0)},
+            "walking of track 2 starts in 9 s",
+        ),
         ({"phase": Phase.WAITING, "wanted": 7}, "waiting for track 7; in the picture: 1, 2"),
     ],
 )
@@ -142,7 +146,7 @@ def test_a_file_gets_a_line_at_each_beginning_and_every_five_seconds():
     progress.show(view(phase=Phase.DONE))
     progress.close()
     assert [line.split("joints, ")[-1] for line in stream.getvalue().splitlines()] == [
-        "walking starts in 3 s",
+        "walking starts in 3 s; in the picture: 1, 2",
         "12.0 s left, 15 frames/s",
         "7.0 s left, 15 frames/s",
         "2.0 s left, 15 frames/s",
@@ -287,6 +291,46 @@ def test_a_key_in_the_window_ends(window, key):
     window._root.update()
     window._root.event_generate(key)
     assert window.wants_to_end()
+
+
+def test_a_number_typed_in_the_window_chooses(window):
+    assert window.wanted_track() is None
+    window.show(view(phase=Phase.COUNTDOWN, remaining=3))
+    window._root.focus_force()
+    window._root.update()
+    for digit in "12":
+        window._root.event_generate(f"<Key-{digit}>")
+    window._root.update()
+    assert window.wanted_track() == 12
+    assert "type a number" in window._text.cget("text")
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [
+        (["7"], 7),
+        (["1", "2"], 12),
+        (["12"], 12),
+        (["x3y"], 3),
+        (["0"], None),
+        ([""], None),
+        (["9" * 50], 9999),
+    ],
+)
+def test_digits_make_a_number(typed, number):
+    one = TypedNumber()
+    for keys in typed:
+        one.type(keys)
+    assert one.number == number
+
+
+def test_digits_that_are_far_apart_are_two_numbers(monkeypatch):
+    one = TypedNumber()
+    one.type("1")
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 1.5)
+    one.type("2")
+    assert one.number == 2
 
 
 def test_closing_the_window_ends(window):

@@ -79,6 +79,28 @@ def test_a_track_that_was_asked_for_is_waited_for():
     assert (series.number, series.times[0]) == (3, pytest.approx(2.0))
 
 
+@pytest.mark.parametrize("when", [5, 14])
+def test_a_person_can_be_chosen_before_the_take(when):
+    """During the countdown, and while nobody has been chosen yet."""
+    session = TakeSession(TakeSettings(countdown=1, seconds=2))
+    for index in range(60):
+        if index == when:
+            session.want(3)
+        people = [person(3, index / RATE, SMALL)] + ([person(1, index / RATE, LARGE)] if index > 11 else [])
+        session.add(index, scene(index / RATE, *(people if index > 5 or when < 10 else people[:0])))
+    assert only(session).number == 3
+
+
+def test_nobody_is_changed_while_the_take_runs():
+    both = lambda t: scene(t, person(1, t, LARGE), person(3, t, SMALL))  # noqa: E731
+    session = TakeSession(TakeSettings(seconds=3))
+    for index in range(60):
+        session.add(index, both(index / RATE))
+        if index == 20:
+            session.want(3)
+    assert only(session).number == 1
+
+
 def test_everyone_has_a_series():
     frames = [lambda t: scene(t, person(1, t, LARGE), person(2, t, SMALL))] * 20 + [alone(1)] * 40
     session = run(TakeSession(TakeSettings(seconds=4, everyone=True)), frames)
