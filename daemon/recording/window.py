@@ -102,9 +102,9 @@ class WindowPreview:
         self._picture.configure(image=self._image)
         recording = view.phase is Phase.RECORDING
         mark = "\u25cf " if recording else ""
-        self._text.configure(
-            text=f"{mark}{view.status()}   (q ends)", foreground="#c00000" if recording else "black"
-        )
+        keys = "q ends" if recording else "type a number to choose, q ends"
+        color = "#c00000" if recording else "black"
+        self._text.configure(text=f"{mark}{view.status()}   ({keys})", foreground=color)
 
     def _ask_to_end(self, *_: object) -> None:
         self._end = True
