@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ PARTS: dict[str, tuple[int, ...]] = {
 }
 """Landmarks of each part of the body."""
 
+_LINE = 96  # characters of a line of the report
 _NEVER = 0.05  # share of the frames below which a joint counts as never seen
 _EDGE = 0.01  # of the picture, within which a box touches its border
 _SMALL = 80.0  # px of body height below which landmarks are guesses
@@ -116,7 +118,7 @@ class TakeQuality:
             ]
         else:
             lines.append("verdict  good")
-        return lines
+        return [part for line in lines for part in textwrap.wrap(line, _LINE, subsequent_indent=" " * 9)]
 
 
 def seen_joints(landmarks: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:

@@ -78,6 +78,8 @@ def record(
             note = session.early if done else session.problem()
             if note:
                 result.notes.append(f"take {number}: {note}" if takes > 1 else note)
+            for preview in previews:
+                preview.release()
             written(number, done, note)
             if run.over:
                 break

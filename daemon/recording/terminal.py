@@ -68,6 +68,9 @@ class LineProgress:
         """Nobody."""
         return None
 
+    def release(self) -> None:
+        """Lines are never drawn over."""
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -120,6 +123,10 @@ class TerminalPreview:
     def wanted_track(self) -> int | None:
         """The number that was typed last."""
         return self._typed.number
+
+    def release(self) -> None:
+        """The next drawing begins where the cursor is."""
+        self._height = 0
 
     def close(self) -> None:
         """Leaves the last drawing where it is and gives the terminal back."""

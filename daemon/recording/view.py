@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Protocol
@@ -88,7 +89,7 @@ class View:
         people = f"; in the picture: {there}" if there else ""
         if self.phase is Phase.COUNTDOWN:
             of = "" if self.wanted is None else f" of track {self.wanted}"
-            return f"{take}{self.label}{of} starts in {self.remaining or 0.0:.0f} s{people}"
+            return f"{take}{self.label}{of} starts in {math.ceil(self.remaining or 0.0)} s{people}"
         if self.phase is Phase.WAITING:
             return f"{take}waiting for {who}{people}"
         left = f"{self.recorded:.1f} s" if self.remaining is None else f"{self.remaining:.1f} s left"
@@ -127,6 +128,10 @@ class Preview(Protocol):
 
     def wanted_track(self) -> int | None:
         """The number of the track that was typed last, or None."""
+        ...
+
+    def release(self) -> None:
+        """Leaves what is drawn where it is: other output follows on the terminal."""
         ...
 
     def close(self) -> None:

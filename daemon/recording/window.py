@@ -85,6 +85,9 @@ class WindowPreview:
         """The number that was typed last."""
         return self._typed.number
 
+    def release(self) -> None:
+        """A window is in nobody's way."""
+
     def close(self) -> None:
         """Closes the window."""
         self._call(self._root.destroy)
@@ -98,7 +101,7 @@ class WindowPreview:
             image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
         height, width = image.shape[:2]
         data = b"P6 %d %d 255\n" % (width, height) + image[:, :, ::-1].tobytes()
-        self._image = self._tkinter.PhotoImage(data=data, format="ppm")
+        self._image = self._tkinter.PhotoImage(master=self._root, data=data, format="ppm")
         self._picture.configure(image=self._image)
         recording = view.phase is Phase.RECORDING
         mark = "\u25cf " if recording else ""

@@ -213,6 +213,9 @@ def test_a_terminal_gets_skeletons_drawn_in_place(terminal):
     preview.show(view(phase=Phase.DONE))
     again = terminal.written()
     assert again.startswith(f"\r\x1b[{first.count(chr(10))}A")  # over the first one
+    preview.release()  # the report of a take follows, which must stay
+    preview.show(view(phase=Phase.DONE))
+    assert terminal.written().startswith("\r\u250c")
     preview.close()
     assert terminal.written() == "\x1b[?25h"
 

@@ -141,6 +141,22 @@ def test_advice_says_what_to_do(one, advice):
     assert "verdict" not in "\n".join(quality.lines())
 
 
+def test_the_report_fits_a_terminal():
+    one = series([hidden(pose, range(33)) for pose in still(20)], indices=list(range(0, 60, 3)))
+    lines = assess(one, every(one)).lines()
+    assert max(map(len, lines)) <= 96
+    assert {line[:9].strip() for line in lines} == {
+        "frames",
+        "missed",
+        "body",
+        "joints",
+        "never",
+        "jitter",
+        "advice",
+        "",
+    }
+
+
 def test_company_is_told():
     one = series(still(60))
     one.met = [n < 15 for n in range(60)]
