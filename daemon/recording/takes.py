@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class TakeWriter:
         person: who is recorded.
 
     Raises:
-        UsageError: a name or label that cannot be one of a file, or `out` is a file.
+        UsageError: a name or label that cannot be one of a file, or a folder that cannot be written to.
     """
 
     def __init__(self, out: Path, label: str, source: str, person: str | None) -> None:
@@ -65,8 +66,12 @@ class TakeWriter:
             raise UsageError(f"--label {label!r}: needs letters or digits, such as WALKING")
         if person is not None and not _PERSON.fullmatch(person):
             raise UsageError(f"--person {person!r}: must be letters, digits, blanks, '.', '-' and '_'")
-        if out.exists() and not out.is_dir():
-            raise UsageError(f"--out {out}: is a file: give a folder")
+        # Now, not when the take is over.
+        there = next(path for path in (out, *out.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise UsageError(f"--out {out}: {there} is a file: give a folder")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise UsageError(f"--out {out}: {there} cannot be written to: give another folder")
         self._source = mask_url(source) if is_live(source) else Path(source).name
         default = _SOMEBODY if is_live(source) else Path(source).stem
         self._folder = out / person if person else out

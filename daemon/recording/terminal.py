@@ -109,7 +109,10 @@ class TerminalPreview:
                 draw_pose(canvas, person.pose.landmarks, chosen=chosen)
         for person in people:
             canvas.text(person.track.box[:2], f"[{person.track.number}]")
-        status = f"{view.status()} ({self._help(view)})"[: size.columns - 1]
+        keys = view.keys()
+        if keys and (self._keyboard is None or not self._keyboard.works):
+            keys = "Ctrl-C ends"
+        status = (view.status() + (f" ({keys})" if keys else ""))[: size.columns - 1]
         self._draw([*canvas.lines(color=self._color), status])
 
     def wants_to_end(self) -> bool:
@@ -133,11 +136,6 @@ class TerminalPreview:
         if self._keyboard is not None:
             self._keyboard.close()
         self._write("\x1b[?25h")
-
-    def _help(self, view: View) -> str:
-        if self._keyboard is None or not self._keyboard.works:
-            return "Ctrl-C ends"
-        return "q ends" if view.phase is Phase.RECORDING else "type a number to choose, q ends"
 
     def _draw(self, lines: list[str]) -> None:
         up = f"\x1b[{self._height}A" if self._height else ""

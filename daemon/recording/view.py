@@ -94,7 +94,15 @@ class View:
             return f"{take}waiting for {who}{people}"
         left = f"{self.recorded:.1f} s" if self.remaining is None else f"{self.remaining:.1f} s left"
         who = "everyone" if self.track is None else f"track {self.track}, {self.joints} of 33 joints"
+        if self.phase is Phase.DONE:
+            return f"{take}recorded {self.label}: {self.recorded:.1f} s"
         return f"{take}recording {self.label}: {who}, {left}, {self.rate:.0f} frames/s"
+
+    def keys(self) -> str:
+        """What may be typed now, empty where nothing may."""
+        if self.phase is Phase.DONE:
+            return ""
+        return "q ends" if self.phase is Phase.RECORDING else "type a number to choose, q ends"
 
 
 class TypedNumber:

@@ -63,7 +63,9 @@ class WindowPreview:
         self._root.bind("<Key>", lambda event: self._typed.type(event.char))
         self._picture = tkinter.Label(self._root, borderwidth=0, background="black")
         self._picture.pack()
-        self._text = tkinter.Label(self._root, anchor="w", padx=8, pady=6, font=("TkDefaultFont", 13))
+        self._text = tkinter.Label(
+            self._root, anchor="w", justify="left", padx=8, pady=6, font=("TkDefaultFont", 13)
+        )
         self._text.pack(fill="x")
         self._image: Any = None  # Tk shows it only as long as somebody holds it
 
@@ -105,9 +107,10 @@ class WindowPreview:
         self._picture.configure(image=self._image)
         recording = view.phase is Phase.RECORDING
         mark = "\u25cf " if recording else ""
-        keys = "q ends" if recording else "type a number to choose, q ends"
+        keys = f"   ({view.keys()})" if view.keys() else ""
         color = "#c00000" if recording else "black"
-        self._text.configure(text=f"{mark}{view.status()}   ({keys})", foreground=color)
+        # Wrapped, so that a long line does not make the window wider than the picture.
+        self._text.configure(text=f"{mark}{view.status()}{keys}", foreground=color, wraplength=width - 16)
 
     def _ask_to_end(self, *_: object) -> None:
         self._end = True

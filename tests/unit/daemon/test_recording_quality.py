@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -255,9 +257,16 @@ def test_a_person_is_a_name_and_no_path(tmp_path, person):
         TakeWriter(tmp_path, "WALKING", "0", person)
 
 
-def test_a_label_needs_a_letter_and_the_folder_must_be_one(tmp_path):
+def test_a_label_needs_a_letter():
     with pytest.raises(UsageError, match="--label"):
-        TakeWriter(tmp_path, "../..", "0", None)
+        TakeWriter(Path("takes"), "../..", "0", None)
+
+
+def test_a_folder_that_cannot_be_is_refused_before_the_take(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="is a file"):
-        TakeWriter(tmp_path / "file", "WALKING", "0", None)
+    for out in (tmp_path / "file", tmp_path / "file" / "deeper" / "takes"):
+        with pytest.raises(UsageError, match="file is a file"):
+            TakeWriter(out, "WALKING", "0", None)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # tests may run as root, who may write anywhere
+    with pytest.raises(UsageError, match="cannot be written to"):
+        TakeWriter(tmp_path / "new", "WALKING", "0", None)
