@@ -96,7 +96,8 @@ class View:
         who = "everyone" if self.track is None else f"track {self.track}, {self.joints} of 33 joints"
         if self.phase is Phase.DONE:
             return f"{take}recorded {self.label}: {self.recorded:.1f} s"
-        return f"{take}recording {self.label}: {who}, {left}, {self.rate:.0f} frames/s"
+        rate = f", {self.rate:.0f} frames/s" if self.rate else ""
+        return f"{take}recording {self.label}: {who}, {left}{rate}"
 
     def keys(self) -> str:
         """What may be typed now, empty where nothing may."""

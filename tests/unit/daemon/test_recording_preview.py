@@ -46,6 +46,7 @@ def view(time: float = 4.0, phase: Phase = Phase.RECORDING, **changes) -> View:
         ({"takes": 3}, "take 1 of 3, recording walking: track 2, 29 of 33 joints, 16.0 s left, 15 frames/s"),
         ({"remaining": None}, "recording walking: track 2, 29 of 33 joints, 4.0 s, 15 frames/s"),
         ({"track": None}, "recording walking: everyone, 16.0 s left, 15 frames/s"),
+        ({"track": None, "rate": 0.0}, "recording walking: everyone, 16.0 s left"),
         ({"phase": Phase.COUNTDOWN, "remaining": 2.6}, "walking starts in 3 s; in the picture: 1, 2"),
         ({"phase": Phase.WAITING}, "waiting for the person; in the picture: 1, 2"),
         ({"phase": Phase.WAITING, "scene": scene(4.0)}, "waiting for the person"),
