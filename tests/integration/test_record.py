@@ -303,7 +303,11 @@ class Live:
     def __init__(self, *arguments: object) -> None:
         self.lines: list[str] = []
         self.process = subprocess.Popen(
-            command(*arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command(*arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=_interruptible,
         )
 
     def wait_for(self, text: str) -> None:
@@ -423,6 +427,11 @@ def test_a_number_typed_during_the_countdown_chooses_the_person(server: RtspServ
     assert terminal.process.returncode == 1, shown
     assert "nothing was recorded: track 77 was not seen (stopped): seen were " in shown
     assert files(tmp_path) == set()
+
+
+def _interruptible() -> None:
+    """Tests that run in the background of a shell inherit that interrupts are ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _own_terminal() -> None:
