@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.features import FEATURE_COUNT, FEATURES_VERSION, features
+from classifier.stream import FeatureWindows, PoseStream
 from classifier.window import PoseWindow
 from tracker.runtime import ModelError, create_session
 
@@ -44,6 +45,13 @@ class ActionModel:
         model: the ONNX file; None for the bundled one.
         threads: intra-op threads.
 
+    Attributes:
+        labels: names of the C classes.
+        rate: samples per second of a window.
+        seconds: length of a window.
+        thresholds: by label the score from which on its own F1 was best.
+        held_out: groups of recordings that the network has not seen; empty when it was trained on all.
+
     Raises:
         ModelError: the file is missing, damaged or was not made by `posewatch train`.
     """
@@ -66,6 +74,7 @@ class ActionModel:
             self.rate = float(metadata["rate"])
             self.seconds = float(metadata["seconds"])
             self.thresholds: Mapping[str, float] = json.loads(metadata.get("thresholds", "{}"))
+            self.held_out = frozenset(json.loads(metadata.get("held_out", "[]")))
         except (KeyError, ValueError) as error:
             raise ModelError(f"{name}: damaged metadata ({error}): train or fetch it again") from error
         if self._session.get_outputs()[0].shape[-1] != len(set(self.labels)):
@@ -77,6 +86,31 @@ class ActionModel:
     def samples(self) -> int:
         """Samples T of a window."""
         return max(2, round(self.rate * self.seconds))
+
+    def stream(self) -> PoseStream:
+        """What keeps the windows of a camera's tracks for this model."""
+        return PoseStream(self.rate, self.seconds)
+
+    def classify(self, stream: PoseStream, tracks: Sequence[str]) -> list[ActionScores]:
+        """Scores in one call those of these tracks that have a window, in their order.
+
+        Args:
+            stream: from `stream`.
+            tracks: ids.
+        """
+        return self.scores(stream.windows(tracks))
+
+    def scores(self, windows: FeatureWindows) -> list[ActionScores]:
+        """Scores windows in one call, in their order."""
+        if not windows.tracks:
+            return []
+        probabilities = self._run(windows.values)
+        return [
+            ActionScores(track, self.labels, row, monotonic)
+            for track, row, monotonic in zip(
+                windows.tracks, probabilities, windows.monotonic.tolist(), strict=True
+            )
+        ]
 
     def predict(self, windows: Sequence[PoseWindow]) -> list[ActionScores]:
         """Scores the windows of all tracks in one call, in their order.
@@ -100,9 +134,10 @@ class ActionModel:
         self, landmarks: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_]
     ) -> npt.NDArray[np.float32]:
         """(N, C) for landmarks (N, T, 33, 4) in px and valid (N, T)."""
-        inputs = features(landmarks, valid, self.rate)
-        output = self._session.run(None, {self._input: inputs})[0]
-        return np.asarray(output, np.float32)
+        return self._run(features(landmarks, valid, self.rate))
+
+    def _run(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return np.asarray(self._session.run(None, {self._input: values})[0], np.float32)
 
 
 def _labels(text: str) -> tuple[str, ...]:

@@ -43,16 +43,24 @@ def export_onnx(
         key: value.detach().cpu().numpy().astype(np.float32) for key, value in network.state_dict().items()
     }
     graph = _Graph()
-    inputs, classes = state["project.weight"].shape[1], state["head.weight"].shape[0]
-    scaled = graph.add(
-        "Mul", graph.add("Sub", "features", graph.tensor(state["mean"])), graph.tensor(state["scale"])
-    )
-    linear = graph.add("MatMul", scaled, graph.tensor(state["project.weight"].T))
-    value = graph.add("Relu", graph.add("Add", linear, graph.tensor(state["project.bias"])))
+    inputs, classes = len(state["mean"]), state["head.weight"].shape[0]
+    patch, steps = network.patch, samples // network.patch
+    value = "features"
+    if samples % patch:  # the oldest that do not fill a step
+        bounds = ([samples % patch], [samples], [1])
+        value = graph.add("Slice", value, *(graph.tensor(np.array(bound, np.int64)) for bound in bounds))
+    shape = np.array([-1, steps, patch * inputs], np.int64)
+    value = graph.add("Reshape", value, graph.tensor(shape))
+    # The normalisation goes into the first layer's weights.
+    offset, scale = (np.tile(state[name], patch) for name in ("mean", "scale"))
+    weight = state["project.weight"] * scale
+    linear = graph.add("MatMul", value, graph.tensor(weight.T))
+    bias = state["project.bias"] - weight.astype(np.float64) @ offset
+    value = graph.add("Relu", graph.add("Add", linear, graph.tensor(bias.astype(np.float32))))
     value = graph.add("Transpose", value, perm=[1, 0, 2])  # ONNX's LSTM takes time first
     for layer in range(network.lstm.num_layers):
         value = _lstm(graph, state, layer, value)
-    last = graph.add("Gather", value, graph.tensor(np.array(samples - 1)), axis=0)
+    last = graph.add("Gather", value, graph.tensor(np.array(steps - 1)), axis=0)
     mean = graph.add("ReduceMean", value, axes=[0], keepdims=0)
     summary = graph.add("Concat", last, mean, axis=1)
     # The temperature goes into the last layer's weights.

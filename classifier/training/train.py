@@ -152,6 +152,7 @@ def train(
             "rate": str(settings.sample_rate),
             "seconds": str(settings.seconds),
             "thresholds": json.dumps(thresholds),
+            "held_out": json.dumps([] if settings.final else groups),
             "trained": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         },
     )
@@ -207,7 +208,13 @@ def _new_network(
     random: np.random.Generator,
 ) -> ActionNetwork:
     """A network whose normalisation fits the training windows."""
-    network = ActionNetwork(FEATURE_COUNT, classes, hidden=settings.hidden, layers=settings.layers)
+    network = ActionNetwork(
+        FEATURE_COUNT,
+        classes,
+        hidden=settings.hidden,
+        layers=settings.layers,
+        patch=min(3, settings.samples),
+    )
     sampler = _Sampler(takes, side, settings, random)
     values = features(*_changed(sampler.draw(2000), random), settings.sample_rate)
     values = values[values[..., -1] > 0]
