@@ -12,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.features import FEATURE_COUNT, FEATURES_VERSION, features
+from classifier.raw import RAW_COUNT, RAW_VERSION, raw_features
 from classifier.window import PoseWindow
 from tracker.runtime import ModelError, create_session
 
 __all__ = ["ActionModel", "ActionScores"]
 
 _BUNDLED = "actions.onnx"
+_INPUTS = {FEATURES_VERSION: FEATURE_COUNT, RAW_VERSION: RAW_COUNT}  # by the metadata's `features`
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,9 @@ class ActionModel:
             name = str(model)
         metadata = self._session.get_modelmeta().custom_metadata_map
         shape = self._session.get_inputs()[0].shape
-        if metadata.get("features") != FEATURES_VERSION or len(shape) != 3 or shape[2] != FEATURE_COUNT:
+        self._features = metadata.get("features")
+        inputs = _INPUTS.get(str(self._features))
+        if inputs is None or len(shape) != 3 or shape[2] != inputs:
             raise ModelError(f"{name}: not an action model of this version: make one with `posewatch train`")
         self._input = self._session.get_inputs()[0].name
         try:
@@ -78,8 +82,14 @@ class ActionModel:
         """Samples T of a window."""
         return max(2, round(self.rate * self.seconds))
 
-    def predict(self, windows: Sequence[PoseWindow]) -> list[ActionScores]:
+    def predict(
+        self, windows: Sequence[PoseWindow], size: tuple[int, int] | None = None
+    ) -> list[ActionScores]:
         """Scores the windows of all tracks in one call, in their order.
+
+        Args:
+            windows: of one camera.
+            size: width and height of its images in px, which models of raw landmarks need.
 
         Raises:
             ValueError: a window of another length than the model's.
@@ -90,17 +100,30 @@ class ActionModel:
         if landmarks.shape[1] != self.samples:
             raise ValueError(f"windows of {landmarks.shape[1]} samples for a model of {self.samples}")
         valid = np.stack([window.valid for window in windows])
-        probabilities = self.probabilities(landmarks, valid)
+        sizes = None if size is None else np.array(size, np.float32)
+        probabilities = self.probabilities(landmarks, valid, sizes)
         return [
             ActionScores(window.track, self.labels, row, window.monotonic)
             for window, row in zip(windows, probabilities, strict=True)
         ]
 
     def probabilities(
-        self, landmarks: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_]
+        self,
+        landmarks: npt.NDArray[np.float32],
+        valid: npt.NDArray[np.bool_],
+        size: npt.NDArray[np.float32] | None = None,
     ) -> npt.NDArray[np.float32]:
-        """(N, C) for landmarks (N, T, 33, 4) in px and valid (N, T)."""
-        inputs = features(landmarks, valid, self.rate)
+        """(N, C) for landmarks (N, T, 33, 4) in px, valid (N, T) and the images' size in px, (2,) or (N, 2).
+
+        Raises:
+            ValueError: a model of raw landmarks and no size.
+        """
+        if self._features != RAW_VERSION:
+            inputs = features(landmarks, valid, self.rate)
+        elif size is None:
+            raise ValueError("a model of raw landmarks needs the size of the images")
+        else:
+            inputs = raw_features(landmarks, valid, size)
         output = self._session.run(None, {self._input: inputs})[0]
         return np.asarray(output, np.float32)
 

@@ -1,7 +1,7 @@
-"""The input of the classic recipe: the 132 raw values of a pose, as action tutorials with MediaPipe feed them.
+"""The input of the classic recipe: the 132 raw values of a pose, as tutorials with MediaPipe feed them.
 
-x and y in 0..1 of the image, z in the scale of x, visibility; nothing is relative to the person, so a model of
-these values also learns where in the picture somebody stood.
+x and y in 0..1 of the image, z in the scale of x, visibility; nothing is relative to the person, so a model
+of these values also learns where in the picture somebody stood.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def raw_features(
 
     Args:
         landmarks: (N, T, 33, 4) px of the image (x, y, z) and visibility.
-        valid: (N, T). What is not valid repeats the last valid sample before it (at the start: the first one):
-            the tutorials know no gaps, they go on with the next pose that is found.
+        valid: (N, T). What is not valid repeats the last valid sample before it (at the start: the first
+            one): the tutorials know no gaps, they go on with the next pose that is found.
         size: (2,) or (N, 2) width and height of the image in px.
 
     Returns:

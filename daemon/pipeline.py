@@ -176,7 +176,8 @@ class CameraPipeline:
             self._windows.window(track.id) for track in tracks if track.state is TrackState.CONFIRMED
         )
         windows = [window for window in candidates if window is not None]
-        for scores in model.predict(windows) if windows else ():
+        height, width = frame.image.shape[:2]
+        for scores in model.predict(windows, (width, height)) if windows else ():
             self._scores[scores.track] = scores
             self._actions.update(self._plausible(scores))
 

@@ -19,10 +19,19 @@ from torch.nn import functional
 
 from classifier.raw import RAW_COUNT, RAW_SAMPLES
 
-__all__ = ["ClassicFit", "ClassicNetwork", "classic_logits", "classic_windows", "fit_classic", "random_split"]
+__all__ = [
+    "EPOCHS",
+    "ClassicFit",
+    "ClassicNetwork",
+    "classic_logits",
+    "classic_windows",
+    "fit_classic",
+    "random_split",
+]
 
 _UNITS, _LAYERS, _DROPOUT = 50, 4, 0.2
-_BATCH, _EPOCHS, _HELD_OUT = 32, 20, 0.2
+_BATCH, _HELD_OUT = 32, 0.2
+EPOCHS = 20
 
 _Float = npt.NDArray[np.float32]
 _Int = npt.NDArray[np.int64]
@@ -108,7 +117,7 @@ def fit_classic(
     *,
     seed: int,
     validation: tuple[_Float, _Int] | None = None,
-    progress: Callable[[str], None] = lambda _: None,
+    after_epoch: Callable[[int, float], None] = lambda *_: None,
 ) -> ClassicFit:
     """Trains for 20 epochs; the weights of the last one stay, whatever the validation says.
 
@@ -118,29 +127,27 @@ def fit_classic(
         classes: classes C.
         seed: of weights, order and dropout.
         validation: windows and labels whose accuracy is taken after each epoch.
-        progress: called with a line after each epoch.
+        after_epoch: called with the number of the epoch, from 1, and its loss.
     """
     torch.manual_seed(seed)
     fit = ClassicFit(ClassicNetwork(classes))
     trained = [weight for weight in fit.network.parameters() if weight.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=1e-3, eps=1e-7)  # Keras' defaults
     inputs, truth = torch.from_numpy(windows), torch.from_numpy(labels)
-    for epoch in range(_EPOCHS):
+    for epoch in range(EPOCHS):
         fit.network.train()
         total = 0.0
-        for rows in torch.randperm(len(truth)).split(_BATCH):
+        for rows in torch.split(torch.randperm(len(truth)), _BATCH):
             loss = functional.cross_entropy(fit.network(inputs[rows]), truth[rows])
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             total += float(loss.detach()) * len(rows)
         fit.losses.append(total / len(truth))
-        line = f"epoch {epoch + 1}/{_EPOCHS} loss {fit.losses[-1]:.4f}"
         if validation is not None:
             answers = classic_logits(fit.network, validation[0]).argmax(axis=1)
             fit.validation_accuracy.append(float((answers == validation[1]).mean()))
-            line += f" validation accuracy {fit.validation_accuracy[-1]:.4f}"
-        progress(line)
+        after_epoch(epoch + 1, fit.losses[-1])
     fit.network.eval()
     return fit
 
@@ -149,5 +156,6 @@ def classic_logits(network: ClassicNetwork, windows: _Float) -> npt.NDArray[np.f
     """(N, C) without dropout."""
     network.eval()
     with torch.inference_mode():
-        parts = [network(part).numpy().astype(np.float64) for part in torch.from_numpy(windows).split(2048)]
+        batches = torch.split(torch.from_numpy(windows), 2048)
+        parts = [network(part).numpy().astype(np.float64) for part in batches]
     return np.concatenate(parts) if parts else np.empty((0, network.head.out_features))

@@ -13,8 +13,8 @@ from bodies import body, fall, walk
 from classifier.labels import DEFAULT_LABELS
 from classifier.model import ActionModel
 from classifier.recording import read_recording
-from classifier.training.augment import MIRROR
 from classifier.window import PoseWindow, PoseWindows
+from tracker.landmarks import MIRROR
 from tracker.runtime import ModelError
 
 TIMES = np.arange(30) / 15
