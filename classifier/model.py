@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from classifier.features import FEATURE_COUNT, FEATURES_VERSION, features
 from classifier.raw import RAW_COUNT, RAW_VERSION, raw_features
+from classifier.rejection import Rejection
 from classifier.window import PoseWindow
 from tracker.runtime import ModelError, create_session
 
@@ -29,7 +30,8 @@ class ActionScores:
     Attributes:
         track: the track's id.
         labels: names of the C classes.
-        probabilities: (C,) float32, sum 1, calibrated by temperature.
+        probabilities: (C,) float32, calibrated by temperature; what they lack to a sum of 1 is the share of
+            "unknown": the window is unlike anything the model was taught.
         monotonic: time of the window's end in s.
     """
 
@@ -70,8 +72,12 @@ class ActionModel:
             self.rate = float(metadata["rate"])
             self.seconds = float(metadata["seconds"])
             self.thresholds: Mapping[str, float] = json.loads(metadata.get("thresholds", "{}"))
+            rule = metadata.get("rejection")
+            self._rejection = None if rule is None else Rejection.parse(rule)
         except (KeyError, ValueError) as error:
             raise ModelError(f"{name}: damaged metadata ({error}): train or fetch it again") from error
+        if self._rejection is not None and len(self._session.get_outputs()) != 2:
+            raise ModelError(f"{name}: says when to reject but gives no distance: train or fetch it again")
         if self._session.get_outputs()[0].shape[-1] != len(set(self.labels)):
             raise ModelError(f"{name}: labels do not fit the output: train or fetch it again")
         if not (self.rate > 0 and self.seconds > 0) or shape[1] != self.samples:
@@ -124,8 +130,11 @@ class ActionModel:
             raise ValueError("a model of raw landmarks needs the size of the images")
         else:
             inputs = raw_features(landmarks, valid, size)
-        output = self._session.run(None, {self._input: inputs})[0]
-        return np.asarray(output, np.float32)
+        outputs = self._session.run(None, {self._input: inputs})
+        probabilities = np.asarray(outputs[0], np.float32)
+        if self._rejection is not None:
+            probabilities = probabilities * self._rejection.known(outputs[1])[:, None]
+        return probabilities
 
 
 def _labels(text: str) -> tuple[str, ...]:

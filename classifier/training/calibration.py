@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from classifier.rejection import Rejection
 from classifier.training.metrics import best_thresholds, fit_temperature, softmax
 from classifier.training.outcome import Answers, Calibration, HeldOut
 
@@ -17,13 +18,14 @@ def pooled(parts: Sequence[Answers]) -> Answers:
     """All answers one after the other."""
     return Answers(
         np.concatenate([part.logits for part in parts]),
+        np.concatenate([part.distances for part in parts]),
         np.concatenate([part.truth for part in parts]),
         np.concatenate([part.takes for part in parts]),
     )
 
 
 def calibrate(held: Sequence[HeldOut], labels: Sequence[str]) -> Calibration:
-    """Temperature and thresholds.
+    """Temperature, thresholds and the rule by which an answer is unknown.
 
     From the test windows of a cross-validation; of a single split, from its validation windows, so that its
     test windows have had no part in it.
@@ -31,7 +33,8 @@ def calibrate(held: Sequence[HeldOut], labels: Sequence[str]) -> Calibration:
     known = pooled([one.test for one in held]) if len(held) > 1 else held[0].validation
     temperature = fit_temperature(known.logits, known.truth)
     probabilities = softmax(known.logits / temperature)
-    return Calibration(temperature, best_thresholds(probabilities, known.truth, labels))
+    thresholds = best_thresholds(probabilities, known.truth, labels)
+    return Calibration(temperature, thresholds, Rejection.fit(known.distances))
 
 
 def held_out_probabilities(held: Sequence[HeldOut]) -> list[npt.NDArray[np.float64]]:

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from classifier.raw import RAW_COUNT, RAW_SAMPLES
 from classifier.training.classic import ClassicNetwork
+from classifier.training.familiarity import Familiarity
 from classifier.training.network import ActionNetwork
 
 __all__ = ["export_classic", "export_onnx"]
@@ -28,6 +29,7 @@ def export_onnx(
     samples: int,
     temperature: float,
     metadata: Mapping[str, str],
+    familiarity: Familiarity | None = None,
 ) -> None:
     """Writes the network with softmax and temperature; input (batch, T, F), output (batch, C).
 
@@ -37,6 +39,7 @@ def export_onnx(
         samples: samples T of a window.
         temperature: divides the logits, so that probabilities are calibrated.
         metadata: stored in the file: features, labels, rate, seconds and what else tells of its making.
+        familiarity: adds a second output (batch,), how far a window is from what was trained on.
 
     Raises:
         OSError: the file cannot be written.
@@ -69,6 +72,8 @@ def export_onnx(
     logits = graph.add("MatMul", summary, weight)
     logits = graph.add("Add", logits, graph.tensor(state["head.bias"] / np.float32(temperature)))
     graph.nodes.append(helper.make_node("Softmax", [logits], ["probabilities"], axis=1))
+    if familiarity is not None:
+        _distance(graph, summary, familiarity)
     _write(graph, path, (samples, inputs), classes, metadata)
 
 
@@ -101,11 +106,14 @@ def _write(
     graph: _Graph, path: Path, window: tuple[int, int], classes: int, metadata: Mapping[str, str]
 ) -> None:
     """Checks the model and writes it, whole or not at all."""
+    outputs = [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", classes])]
+    if graph.nodes[-1].output[0] == "distance":
+        outputs.append(helper.make_tensor_value_info("distance", TensorProto.FLOAT, ["batch"]))
     made = helper.make_graph(
         graph.nodes,
         "actions",
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", *window])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", classes])],
+        outputs,
         graph.tensors,
     )
     model = helper.make_model(
@@ -136,6 +144,17 @@ class _Graph:
         name = f"v{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
         return name
+
+
+def _distance(graph: _Graph, summary: str, familiarity: Familiarity) -> None:
+    """Squared distance to the nearest class mean, by |a - b|^2 = |a|^2 - 2 ab + |b|^2."""
+    whitener, centres = (values.astype(np.float32) for values in (familiarity.whitener, familiarity.centres))
+    white = graph.add("MatMul", summary, graph.tensor(whitener))
+    own = graph.add("ReduceSum", graph.add("Mul", white, white), graph.tensor(np.array([1])), keepdims=1)
+    product = graph.add("MatMul", white, graph.tensor(-2 * centres.T))
+    total = graph.add("Add", graph.add("Add", product, own), graph.tensor((centres**2).sum(axis=1)))
+    nearest = graph.add("ReduceMin", total, axes=[1], keepdims=0)
+    graph.nodes.append(helper.make_node("Relu", [nearest], ["distance"]))
 
 
 def _lstm(graph: _Graph, state: Mapping[str, npt.NDArray[np.float32]], layer: int, value: str) -> str:

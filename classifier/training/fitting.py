@@ -21,7 +21,7 @@ from classifier.training.settings import TrainingSettings
 from classifier.training.windows import LabelledWindows, Take, cut
 from tracker.training.schedule import average_into, set_rate
 
-__all__ = ["Epoch", "Fit", "fit_network", "network_logits"]
+__all__ = ["Epoch", "Fit", "fit_network", "network_answers", "network_logits"]
 
 _SMOOTHING = 0.05  # of the labels
 _DECAY = 0.02  # of the weights
@@ -127,14 +127,24 @@ def network_logits(
     network: ActionNetwork, windows: LabelledWindows, settings: TrainingSettings
 ) -> npt.NDArray[np.float64]:
     """(N, C) of windows as they are."""
+    return network_answers(network, windows, settings)[0]
+
+
+def network_answers(
+    network: ActionNetwork, windows: LabelledWindows, settings: TrainingSettings
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Logits (N, C) of windows as they are, and the summaries (N, E) that they are told from."""
     network.eval()
-    parts = []
+    logits = [np.empty((0, network.head.out_features))]
+    summaries = [np.empty((0, network.head.in_features))]
     with torch.inference_mode():
         for start in range(0, len(windows.labels), 1024):
             part = slice(start, start + 1024)
             inputs = features(windows.landmarks[part], windows.valid[part], settings.sample_rate)
-            parts.append(network(torch.from_numpy(inputs)).numpy().astype(np.float64))
-    return np.concatenate(parts) if parts else np.empty((0, network.head.out_features))
+            summary = network.summary(torch.from_numpy(inputs))
+            summaries.append(summary.numpy().astype(np.float64))
+            logits.append(network.head(summary).numpy().astype(np.float64))
+    return np.concatenate(logits), np.concatenate(summaries)
 
 
 def _figures(

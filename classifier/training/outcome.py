@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from classifier.rejection import Rejection
 from classifier.training.fitting import Epoch
 from classifier.training.metrics import Scores
 
@@ -20,11 +21,13 @@ class Answers:
 
     Attributes:
         logits: (N, C) without temperature.
+        distances: (N,) from what was trained on.
         truth: (N,) class numbers.
         takes: (N,) numbers of the takes.
     """
 
     logits: npt.NDArray[np.float64]
+    distances: npt.NDArray[np.float64]
     truth: npt.NDArray[np.int64]
     takes: npt.NDArray[np.int64]
 
@@ -46,10 +49,12 @@ class Calibration:
     Attributes:
         temperature: divides the logits.
         thresholds: score from which a label counts, by label.
+        rejection: when the answer is unknown; None for never.
     """
 
     temperature: float
     thresholds: dict[str, float]
+    rejection: Rejection | None = None
 
 
 @dataclass

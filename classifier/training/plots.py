@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from classifier.training.fitting import Epoch
 from classifier.training.metrics import Scores
 from tracker.training.curves import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from classifier.training.fitting import Epoch
 
 __all__ = ["write_plots"]
 

@@ -25,14 +25,18 @@ from classifier.training.classic import (
 )
 from classifier.training.errors import TrainingError
 from classifier.training.export import export_classic, export_onnx
-from classifier.training.fitting import Epoch, fit_network, network_logits
+from classifier.training.familiarity import Familiarity
+from classifier.training.fitting import Epoch, fit_network, network_answers
 from classifier.training.network import ActionNetwork
 from classifier.training.settings import TrainingSettings
-from classifier.training.windows import LabelledWindows, Take, all_windows
+from classifier.training.windows import LabelledWindows, Take, all_windows, cut
 
 __all__ = ["ClassicRecipe", "Fitted", "OwnRecipe", "Recipe"]
 
+_FAMILIAR = 4000  # training windows that tell what is familiar
+
 _Logits = npt.NDArray[np.float64]
+_Distances = npt.NDArray[np.float64]
 _AfterEpoch = Callable[[int, int, Epoch], None]
 
 
@@ -45,12 +49,14 @@ class Fitted:
         epochs: its curves.
         best: the pass whose weights it has.
         own_split: the classic recipe's validation accuracy, a pass each.
+        familiarity: what it was trained on; None for the classic recipe.
     """
 
     network: ActionNetwork | ClassicNetwork
     epochs: list[Epoch] = field(default_factory=list)
     best: int = 0
     own_split: list[float] = field(default_factory=list)
+    familiarity: Familiarity | None = None
 
 
 class Recipe(Protocol):
@@ -86,8 +92,8 @@ class Recipe(Protocol):
     ) -> Fitted:
         """Trains on some takes; `last` is the network that will be written."""
 
-    def ask(self, fitted: Fitted, windows: LabelledWindows) -> _Logits:
-        """Logits (N, C)."""
+    def ask(self, fitted: Fitted, windows: LabelledWindows) -> tuple[_Logits, _Distances]:
+        """Logits (N, C) and how far the windows are from what was trained on (N,)."""
 
     def export(
         self,
@@ -144,17 +150,33 @@ class OwnRecipe:
             epochs=epochs,
             after_epoch=after_epoch,
         )
-        return Fitted(fit.network, fit.epochs, fit.best)
+        every = np.array([(number, end) for number in side for end in takes[number].ends.tolist()])
+        chosen = every[:: max(1, len(every) // _FAMILIAR)]
+        windows = cut(
+            takes, chosen[:, 0].astype(np.int64), chosen[:, 1], rate=self.rate, samples=self.samples
+        )
+        _, summaries = network_answers(fit.network, windows, settings)
+        familiarity = Familiarity.fit(summaries, windows.labels)
+        return Fitted(fit.network, fit.epochs, fit.best, familiarity=familiarity)
 
-    def ask(self, fitted: Fitted, windows: LabelledWindows) -> _Logits:
-        """Logits (N, C)."""
+    def ask(self, fitted: Fitted, windows: LabelledWindows) -> tuple[_Logits, _Distances]:
+        """Logits (N, C) and distances (N,)."""
         assert isinstance(fitted.network, ActionNetwork)
-        return network_logits(fitted.network, windows, self._settings)
+        assert fitted.familiarity is not None
+        logits, summaries = network_answers(fitted.network, windows, self._settings)
+        return logits, fitted.familiarity.distances(summaries)
 
     def export(self, fitted: Fitted, path: Path, temperature: float, metadata: dict[str, str]) -> None:
         """Writes the ONNX file."""
         assert isinstance(fitted.network, ActionNetwork)
-        export_onnx(fitted.network, path, samples=self.samples, temperature=temperature, metadata=metadata)
+        export_onnx(
+            fitted.network,
+            path,
+            samples=self.samples,
+            temperature=temperature,
+            metadata=metadata,
+            familiarity=fitted.familiarity,
+        )
 
 
 class ClassicRecipe:
@@ -211,11 +233,12 @@ class ClassicRecipe:
             curves = [replace(epoch, validation_f1=accuracy) for epoch, accuracy in pairs]
         return Fitted(fit.network, curves, EPOCHS, fit.validation_accuracy)
 
-    def ask(self, fitted: Fitted, windows: LabelledWindows) -> _Logits:
-        """Logits (N, C)."""
+    def ask(self, fitted: Fitted, windows: LabelledWindows) -> tuple[_Logits, _Distances]:
+        """Logits (N, C), and no distances: zeros (N,)."""
         assert isinstance(fitted.network, ClassicNetwork)
         values = raw_features(windows.landmarks, windows.valid, windows.sizes)
-        return classic_logits(fitted.network, values)
+        logits = classic_logits(fitted.network, values)
+        return logits, np.zeros(len(logits))
 
     def export(self, fitted: Fitted, path: Path, temperature: float, metadata: dict[str, str]) -> None:
         """Writes the ONNX file."""

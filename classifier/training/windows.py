@@ -12,7 +12,7 @@ import numpy.typing as npt
 from classifier.recording import DEFAULT_SIZE, Recording
 from classifier.window import MIN_SPAN, resample
 
-__all__ = ["LabelledWindows", "Take", "all_windows", "cut", "takes_of", "time_blocks"]
+__all__ = ["LabelledWindows", "Take", "all_windows", "cut", "name_of", "takes_of", "time_blocks"]
 
 _Bool = npt.NDArray[np.bool_]
 _Float = npt.NDArray[np.float32]
@@ -77,11 +77,19 @@ def takes_of(recordings: Sequence[Recording], labels: Sequence[str], *, stride: 
         ends = _ends(times, recording.labelled_from / recording.rate, stride)
         if len(ends):
             label, size = numbers[recording.label], (recording.width, recording.height)
-            name = recording.track or recording.label
-            if recording.path is not None:
-                name = "/".join(recording.path.parts[-2:])
-            takes.append(Take(times, recording.pixels, label, recording.group, ends, size, name))
+            takes.append(
+                Take(times, recording.pixels, label, recording.group, ends, size, name_of(recording))
+            )
     return takes
+
+
+def name_of(recording: Recording) -> str:
+    """What a recording is called in reports: its file's folder and name, and of several takes which."""
+    if recording.path is None:
+        return recording.track or recording.label
+    name = "/".join(recording.path.parts[-2:])
+    several = recording.path.suffix.lower() == ".npz"
+    return f"{name} {recording.track}" if several else name
 
 
 def time_blocks(take: Take, count: int, *, gap: float = 1.0, stride: float = 0.2) -> list[Take]:
