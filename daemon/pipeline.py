@@ -164,6 +164,7 @@ class CameraPipeline:
         model = engines.actions(self._settings.actions)
         if self._windows is None:
             self._windows = PoseWindows(rate=model.rate, seconds=model.seconds)
+            self._actions.adopt(model.thresholds)
         for track_id, pose in poses.items():
             self._windows.push(track_id, pose.landmarks, pose.world, frame.monotonic)
         every = self._settings.actions.every

@@ -14,8 +14,10 @@ torch = pytest.importorskip("torch", reason="install posewatch[train] to run thi
 from classifier.features import FEATURE_COUNT, FEATURES_VERSION, features  # noqa: E402
 from classifier.model import ActionModel  # noqa: E402
 from classifier.raw import RAW_VERSION, raw_features  # noqa: E402
+from classifier.rejection import Rejection  # noqa: E402
 from classifier.training.classic import ClassicNetwork  # noqa: E402
 from classifier.training.export import export_classic, export_onnx  # noqa: E402
+from classifier.training.familiarity import Familiarity  # noqa: E402
 from classifier.training.fitting import Epoch  # noqa: E402
 from classifier.training.metrics import Scores, reliability, softmax  # noqa: E402
 from classifier.training.network import ActionNetwork  # noqa: E402
@@ -71,6 +73,43 @@ def test_an_exported_model_is_one_the_daemon_loads(tmp_path):
     poses, valid = np.stack([walk(times), fall(times, 0.4)]), np.ones((2, 30), bool)
     expected = softmax(logits(made, features(poses, valid)) / 1.3)
     np.testing.assert_allclose(ActionModel(path).probabilities(poses, valid), expected, atol=1e-5)
+
+
+def test_the_file_tells_distances_and_the_model_fades_by_them(tmp_path):
+    made, random = network(hidden=8), np.random.default_rng(1)
+    familiarity = Familiarity.fit(random.normal(0, 0.1, (300, 16)), random.integers(0, 3, 300))
+    poses, valid = np.stack([walk(np.arange(30) / 15), fall(np.arange(30) / 15, 0.4)]), np.ones((2, 30), bool)
+    with torch.inference_mode():
+        distances = familiarity.distances(made.summary(torch.from_numpy(features(poses, valid))).numpy())
+    rule = Rejection(float(distances.mean()), 0.5 * float(np.ptp(distances)))
+    metadata = {"features": FEATURES_VERSION, "labels": json.dumps(LABELS), "rate": "15", "seconds": "2"}
+    for name, more in (("plain", {}), ("fading", {"rejection": rule.text()})):
+        export_onnx(
+            made,
+            tmp_path / f"{name}.onnx",
+            samples=30,
+            temperature=1.0,
+            metadata=metadata | more,
+            familiarity=familiarity,
+        )
+    plain, fading = (
+        ActionModel(tmp_path / f"{name}.onnx").probabilities(poses, valid) for name in ("plain", "fading")
+    )
+    np.testing.assert_allclose(plain.sum(axis=1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(fading, plain * rule.known(distances)[:, None], rtol=2e-3)
+    assert fading.sum(axis=1).min() < 0.4  # the farther one is mostly unknown
+
+
+def test_distances_are_usual_among_what_was_trained_on_and_large_elsewhere():
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 900)
+    centres = np.array([[0, 0, 0, 9], [9, 0, 0, 0], [0, 9, 0, 0]], float)
+    values = centres[labels] + random.normal(0, [0.5, 0.5, 0.1, 0.5], (900, 4))
+    familiarity = Familiarity.fit(values, labels)
+    assert np.median(familiarity.distances(values)) == pytest.approx(1.0)
+    between, aside = centres.mean(axis=0, keepdims=True), centres[:1] + np.array([0, 0, 1.5, 0])
+    assert familiarity.distances(between)[0] > 10
+    assert familiarity.distances(aside)[0] > 5  # little in px, much for a direction that hardly varies
 
 
 def test_training_mode_drops_and_evaluation_does_not():
