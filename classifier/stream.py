@@ -67,7 +67,7 @@ class PoseStream:
         self._values = np.zeros((size, samples, FEATURE_COUNT), np.float32)
         self._lengths = np.zeros((size, samples), np.float32)
 
-    def push(self, poses: Mapping[str, npt.NDArray[np.float32]], monotonic: float) -> None:
+    def push_all(self, poses: Mapping[str, npt.NDArray[np.float32]], monotonic: float) -> None:
         """Adds the poses of a frame.
 
         Args:

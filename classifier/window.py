@@ -132,6 +132,11 @@ class PoseWindows:
             poses.times.popleft()
             poses.landmarks.popleft()
 
+    def push_all(self, poses: Mapping[str, npt.NDArray[np.float32]], monotonic: float) -> None:
+        """Adds the poses of a frame, (33, 4) by track."""
+        for track, landmarks in poses.items():
+            self.push(track, landmarks, None, monotonic)
+
     def window(self, track_id: str) -> PoseWindow | None:
         """The window that ends with the track's last pose.
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from classifier.recording import Recording, write_recording
+from classifier.recording import Recording, usable, write_recording
 from daemon.errors import UsageError
 from daemon.scene import Person, Scene
 from tracker.association import TrackState
@@ -110,9 +110,11 @@ class LandmarkLog:
             return
         width, height = scene.width, scene.height
         # z is in the scale of x, so it is divided by the width as well.
-        shares = person.pose.landmarks / np.array([width, height, width, 1.0], np.float32)
-        take.frames.append(number)
-        take.landmarks.append(shares.astype(np.float32, copy=False))
+        size = np.array([width, height, width, 1.0])
+        shares = np.asarray(person.pose.landmarks / size, np.float32)
+        if usable(shares[None]).all():
+            take.frames.append(number)
+            take.landmarks.append(shares)
 
     def _save(self, track: int) -> None:
         take = self._takes.pop(track, None)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from classifier.model import ActionScores
 from classifier.stream import PoseStream
+from classifier.window import PoseWindows
 from daemon.actions import ActionHysteresis
 from daemon.alerts import AlertEngine
 from daemon.capture import Frame
@@ -71,7 +72,7 @@ class CameraPipeline:
         self._follower = PoseFollower()
         self._duplicates = DuplicateFinder()
         self._smoother = _smoother(settings.pose)
-        self._windows: PoseStream | None = None
+        self._windows: PoseStream | PoseWindows | None = None
         self._actions = ActionHysteresis(settings.actions)
         self._zones = ZoneMap(settings.zones)
         self._events = EventReporter(name, topics, zones=tuple(settings.zones))
@@ -164,7 +165,8 @@ class CameraPipeline:
         model = engines.actions(self._settings.actions)
         if self._windows is None:
             self._windows = model.stream()
-        self._windows.push({track: pose.landmarks for track, pose in poses.items()}, frame.monotonic)
+            self._actions.adopt(model.thresholds)
+        self._windows.push_all({track: pose.landmarks for track, pose in poses.items()}, frame.monotonic)
         every = self._settings.actions.every
         last = self._last_prediction
         # A little tolerance: at 10 fps a period of 200 ms means every second frame, jitter or not.
@@ -172,7 +174,8 @@ class CameraPipeline:
             return
         self._last_prediction = frame.monotonic
         confirmed = [track.id for track in tracks if track.state is TrackState.CONFIRMED]
-        for scores in model.classify(self._windows, confirmed):
+        height, width = frame.image.shape[:2]
+        for scores in model.classify(self._windows, confirmed, (width, height)):
             self._scores[scores.track] = scores
             self._actions.update(plausible(scores, self._seen_postures.get(scores.track)))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Scores", "best_thresholds", "fit_temperature", "score", "softmax"]
+__all__ = ["Scores", "best_thresholds", "fit_temperature", "reliability", "score", "softmax"]
 
 _Float = npt.NDArray[np.float64]
 _Int = npt.NDArray[np.int64]
@@ -120,3 +120,14 @@ def best_thresholds(
         f1 = 2 * hits / np.maximum(found.sum(axis=0) + own.sum(), 1)
         result[label] = round(float(grid[int(np.argmax(f1))]), 2) if own.any() else 0.5
     return result
+
+
+def reliability(
+    probabilities: npt.NDArray[np.floating], truth: npt.NDArray[np.int64], *, bins: int = 10
+) -> npt.NDArray[np.float64]:
+    """(B, 3) mean confidence, share right and number of windows of each bin; zeros where it is empty."""
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    count = np.bincount(place, minlength=bins).astype(np.float64)
+    sums = [np.bincount(place, weights=values, minlength=bins) for values in (confidence, right)]
+    return np.stack([*(total / np.maximum(count, 1) for total in sums), count], axis=1)

@@ -50,10 +50,13 @@ class ActionNetwork(nn.Module):
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Logits (N, C) of features (N, T, F)."""
+        logits: torch.Tensor = self.head(self.dropout(self.summary(values)))
+        return logits
+
+    def summary(self, values: torch.Tensor) -> torch.Tensor:
+        """(N, 2 * hidden) last state and mean of the states, which the classes are told from."""
         steps = values.shape[1] // self.patch
         scaled = (values[:, values.shape[1] - steps * self.patch :] - self.mean) * self.scale
         projected = torch.relu(self.project(scaled.reshape(len(values), steps, -1)))
         states, _ = self.lstm(self.dropout(projected))
-        summary = torch.cat([states[:, -1], states.mean(dim=1)], dim=1)
-        logits: torch.Tensor = self.head(self.dropout(summary))
-        return logits
+        return torch.cat([states[:, -1], states.mean(dim=1)], dim=1)

@@ -138,7 +138,7 @@ def scenes(frames: Sequence[tuple[float, Track, Pose | None, int, int]], model: 
     seen, last, found = {}, -1.0, []
     for time, track, pose, width, height in frames:
         if pose is not None:
-            stream.push({TRACK: pose.landmarks}, time)
+            stream.push_all({TRACK: pose.landmarks}, time)
         if time - last >= 0.18:
             last = time
             for scores in model.classify(stream, [TRACK] if pose is not None else []):

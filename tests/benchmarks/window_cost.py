@@ -44,7 +44,7 @@ def streamed(model: ActionModel, frames: list[_Frame], fps: float) -> Callable[[
     def step(first: int, last: int) -> dict[str, float]:
         start = time.perf_counter()
         for frame in range(first, last):
-            stream.push(frames[frame], frame / fps)
+            stream.push_all(frames[frame], frame / fps)
         pushed = time.perf_counter()
         windows = stream.windows(tracks)
         ready = time.perf_counter()

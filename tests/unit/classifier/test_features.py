@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from classifier.features import FEATURE_COUNT, GROUPS, POINTS, features
-from classifier.training.augment import MIRROR
+from tracker.landmarks import MIRROR
 
 TIMES = np.arange(30) / 15
 POINT_COUNT = len(POINTS)

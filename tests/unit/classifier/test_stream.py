@@ -69,7 +69,7 @@ def test_streamed_windows_are_those_made_anew(frames, every):
             ).astype(np.float32)
             for name, seed in seen.items()
         }
-        stream.push(poses, time)
+        stream.push_all(poses, time)
         plain.push(poses, time)
         if number % every == 0 and plain.poses:
             found = stream.windows(["d", "nobody", "a", "b", "c"])
@@ -82,7 +82,7 @@ def test_streamed_windows_are_those_made_anew(frames, every):
 def pushed(times: np.ndarray, track: str = "a", stream: PoseStream | None = None) -> PoseStream:
     stream = stream or PoseStream()
     for time, pose in zip(times.tolist(), walk(times), strict=True):
-        stream.push({track: pose}, time)
+        stream.push_all({track: pose}, time)
     return stream
 
 
@@ -96,7 +96,7 @@ def test_a_window_has_the_shape_that_the_model_wants():
 def test_nobody_has_no_window():
     assert PoseStream().windows(["a"]).tracks == ()
     stream = PoseStream()
-    stream.push({}, 1.0)
+    stream.push_all({}, 1.0)
     assert stream.windows([]).values.shape == (0, 30, FEATURE_COUNT)
 
 
@@ -104,7 +104,7 @@ def test_more_people_than_expected_find_room():
     stream = PoseStream()
     names = [f"t{number}" for number in range(100)]
     for time in np.arange(30) / 15:
-        stream.push({name: body(at=(number, 0)) for number, name in enumerate(names)}, time)
+        stream.push_all({name: body(at=(number, 0)) for number, name in enumerate(names)}, time)
     assert stream.windows(names).tracks == tuple(names)
 
 
@@ -144,9 +144,9 @@ def test_poses_that_are_not_later_are_dropped():
     times = np.arange(60) / 30
     stream = PoseStream()
     for time, pose in zip(times.tolist(), walk(times), strict=True):
-        stream.push({"a": pose}, time)
-        stream.push({"a": body()}, time)
-        stream.push({"a": body()}, time - 0.5)
+        stream.push_all({"a": pose}, time)
+        stream.push_all({"a": body()}, time)
+        stream.push_all({"a": body()}, time - 0.5)
     np.testing.assert_array_equal(stream.windows(["a"]).values, pushed(times).windows(["a"]).values)
 
 
@@ -155,7 +155,7 @@ def test_a_pose_that_is_not_finite_leaves_the_others_alone(garbage):
     times = np.arange(60) / 30
     stream = PoseStream()
     for number, (time, pose) in enumerate(zip(times.tolist(), walk(times), strict=True)):
-        stream.push({"a": np.full_like(pose, garbage) if number == 30 else pose, "b": pose}, time)
+        stream.push_all({"a": np.full_like(pose, garbage) if number == 30 else pose, "b": pose}, time)
     found = stream.windows(["a", "b"]).values
     assert np.isfinite(found).all()
     np.testing.assert_array_equal(found[1], pushed(times, "b").windows(["b"]).values[0])

@@ -1,0 +1,47 @@
+"""From the answers on held-out windows to probabilities that one can act on, and to honest scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from classifier.rejection import Rejection
+from classifier.training.metrics import best_thresholds, fit_temperature, softmax
+from classifier.training.outcome import Answers, Calibration, HeldOut
+
+__all__ = ["calibrate", "held_out_probabilities", "pooled"]
+
+
+def pooled(parts: Sequence[Answers]) -> Answers:
+    """All answers one after the other."""
+    return Answers(
+        np.concatenate([part.logits for part in parts]),
+        np.concatenate([part.distances for part in parts]),
+        np.concatenate([part.truth for part in parts]),
+        np.concatenate([part.takes for part in parts]),
+    )
+
+
+def calibrate(held: Sequence[HeldOut], labels: Sequence[str]) -> Calibration:
+    """Temperature, thresholds and the rule by which an answer is unknown.
+
+    From the test windows of a cross-validation; of a single split, from its validation windows, so that its
+    test windows have had no part in it.
+    """
+    known = pooled([one.test for one in held]) if len(held) > 1 else held[0].validation
+    temperature = fit_temperature(known.logits, known.truth)
+    probabilities = softmax(known.logits / temperature)
+    thresholds = best_thresholds(probabilities, known.truth, labels)
+    return Calibration(temperature, thresholds, Rejection.fit(known.distances))
+
+
+def held_out_probabilities(held: Sequence[HeldOut]) -> list[npt.NDArray[np.float64]]:
+    """(N, C) of each round's test windows, with a temperature that has not seen them."""
+    result = []
+    for number, one in enumerate(held):
+        others = [other.test for place, other in enumerate(held) if place != number]
+        known = pooled(others) if others else one.validation
+        result.append(softmax(one.test.logits / fit_temperature(known.logits, known.truth)))
+    return result
