@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["DEFAULT_LABELS", "mirror_pairs", "normalise_label"]
+__all__ = ["DEFAULT_LABELS", "OTHER", "mirror_pairs", "normalise_label"]
+
+OTHER = "other"
+"""The label of everything that has none of its own."""
 
 DEFAULT_LABELS = (
     "standing",
@@ -18,7 +21,7 @@ DEFAULT_LABELS = (
     "changing_posture",
     "waving",
     "punching_kicking",
-    "other",
+    OTHER,
 )
 """Labels of the bundled model.
 
