@@ -30,6 +30,7 @@ from classifier.training.corpus.body import RATE, Body
 from classifier.training.corpus.build import stands
 from classifier.training.corpus.camera import random_camera, see
 from classifier.training.corpus.motions import fall, hold, seat
+from classifier.training.corpus.poses import lie
 from classifier.training.corpus.sources import Motion, read_motions
 from daemon.actions import ActionHysteresis
 from daemon.alerts import AlertEngine
@@ -83,6 +84,18 @@ def stories(motions: Sequence[Motion], count: int, random: np.random.Generator) 
         motion = standing[random.integers(len(standing))]
         activity = daily_activity(motion.body[0], random)
         yield Story(activity.name, activity.body)
+
+
+def long_lies(motions: Sequence[Motion], count: int, random: np.random.Generator) -> Iterator[Story]:
+    """People who stay down for 14 s: after a fall, and from the beginning; `falls` is when they lie."""
+    standing = [one for one in motions if stands(one.body[0])]
+    for number in range(count):
+        pose = standing[random.integers(len(standing))].body[0]
+        if number % 2:
+            made = fall(hold(pose, 1.5, random), random, lying_seconds=14.0)
+            yield Story("after a fall", made.body, made.lands / RATE)
+        else:
+            yield Story("found down", hold(lie(pose, random), 14.0, random, sway=0.004), 0.0)
 
 
 def filmed(story: Story, random: np.random.Generator) -> Iterator[tuple[float, Track, Pose | None, int, int]]:
@@ -153,10 +166,7 @@ def scenes(frames: Sequence[tuple[float, Track, Pose | None, int, int]], model: 
 
 def raised(told: Sequence[Scene], min_score: float) -> list[tuple[float, str]]:
     """Seconds and rule of the alerts."""
-    rules = {
-        "fall": FallRule(type="fall", min_score=min_score),
-        "lying": LyingRule(type="lying", **{"for": 2.0}),
-    }
+    rules = {"fall": FallRule(type="fall", min_score=min_score), "lying": LyingRule(type="lying")}
     engine = AlertEngine("simulated", rules, Topics("p"))
     return [
         (scene.monotonic, str(message.payload["rule"]))
@@ -228,8 +238,29 @@ def report(motions: Sequence[Motion], model: ActionModel, count: int, seed: int,
         kinds = ", ".join(f"{kind} {number}" for kind, number in sorted(row["false"].items()) if number)
         lost = ", ".join(f"{kind} {number}" for kind, number in sorted(row["missed"].items()) if number)
         print(f"\n{row['min_score']}: false: {kinds or 'none'}; missed: {lost or 'none'}")
+    lain = report_long_lies(motions, model, count // 3, random)
     if out:
-        out.write_text(json.dumps(table, indent=1))
+        out.write_text(json.dumps({"falls": table, "long_lies": lain}, indent=1))
+
+
+def report_long_lies(
+    motions: Sequence[Motion], model: ActionModel, count: int, random: np.random.Generator
+) -> dict[str, float]:
+    """Prints how many of those who stay down for 14 s raise `lying` (10 s by default), and when."""
+    print("\n| down for 14 s | people | rule lying | median seconds after the beginning |")
+    print("| --- " * 4 + "|")
+    found: dict[str, list[float]] = {}
+    for story in long_lies(motions, count, random):
+        frames = list(filmed(story, random))
+        if frames:
+            assert story.falls is not None
+            times = [at for at, rule in raised(scenes(frames, model), 0.5) if rule == "lying"]
+            found.setdefault(story.kind, []).append(times[0] - story.falls if times else np.inf)
+    shares = {}
+    for kind, delays in found.items():
+        shares[kind] = float(np.isfinite(delays).mean())
+        print(f"| {kind} | {len(delays)} | {shares[kind]:.2f} | {np.median(delays):.1f} |")
+    return shares
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from classifier.training.split import split_units, units_of
 from classifier.training.windows import LabelledWindows, Take, cut, takes_of
 
 RATE, SAMPLES = 15.0, 30
-TRAINING_WINDOWS, TEST_WINDOWS = 24_000, 6_000
+TRAINING_WINDOWS, TEST_WINDOWS = 16_000, 5_000
 SWINGS = {
     "An0808": ("HANDSWING", "BODYSWING"),  # thangnch has copies of these
     "RyanPham": ("HANDSWING",),
