@@ -74,7 +74,7 @@ def test_poses_are_what_they_are_called(seed):
     assert height(floor_seat(pose, random), HIPS) < 0.15 < 0.45 < height(floor_seat(pose, random), SHOULDERS)
     bed = lie(pose, random, height=0.5)
     assert bed[:, 1].min() >= 0.5
-    assert bed[[0, 11, 12, 23, 24], 1].max() < 0.95
+    assert bed[[0, 11, 12, 23, 24], 1].mean() < 0.9
     assert height(lie(pose, random), HEAD) < 0.45
     high, low = plank(pose, low=False), plank(pose, low=True)
     assert height(low, SHOULDERS) < height(high, SHOULDERS) < 0.7
