@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.rejection import Rejection
-from classifier.training.metrics import best_thresholds, fit_temperature, softmax
+from classifier.training.metrics import fit_temperature, least_scores, softmax
 from classifier.training.outcome import Answers, Calibration, HeldOut
 
 __all__ = ["calibrate", "held_out_probabilities", "pooled"]
@@ -33,7 +33,7 @@ def calibrate(held: Sequence[HeldOut], labels: Sequence[str]) -> Calibration:
     known = pooled([one.test for one in held]) if len(held) > 1 else held[0].validation
     temperature = fit_temperature(known.logits, known.truth)
     probabilities = softmax(known.logits / temperature)
-    thresholds = best_thresholds(probabilities, known.truth, labels)
+    thresholds = least_scores(probabilities, known.truth, labels)
     return Calibration(temperature, thresholds, Rejection.fit(known.distances))
 
 
