@@ -15,11 +15,16 @@ DEFAULT_LABELS = (
     "bending",
     "falling",
     "lying",
+    "changing_posture",
     "waving",
     "punching_kicking",
     "other",
 )
-"""Labels of the bundled model; `other` is every action without a label of its own."""
+"""Labels of the bundled model.
+
+`changing_posture` is sitting down, standing up, lying down, kneeling and getting up again: without a label of
+its own it is what falls are confused with most. `other` is every action without a label of its own.
+"""
 
 
 def normalise_label(name: str) -> str:

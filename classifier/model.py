@@ -14,7 +14,8 @@ import numpy.typing as npt
 from classifier.features import FEATURE_COUNT, FEATURES_VERSION, features
 from classifier.raw import RAW_COUNT, RAW_VERSION, raw_features
 from classifier.rejection import Rejection
-from classifier.window import PoseWindow
+from classifier.stream import FeatureWindows, PoseStream
+from classifier.window import PoseWindow, PoseWindows
 from tracker.runtime import ModelError, create_session
 
 __all__ = ["ActionModel", "ActionScores"]
@@ -48,6 +49,13 @@ class ActionModel:
         model: the ONNX file; None for the bundled one.
         threads: intra-op threads.
 
+    Attributes:
+        labels: names of the C classes.
+        rate: samples per second of a window.
+        seconds: length of a window.
+        thresholds: by label the score from which on its own F1 was best.
+        held_out: groups of recordings that the network has not seen; empty when it was trained on all.
+
     Raises:
         ModelError: the file is missing, damaged or was not made by `posewatch train`.
     """
@@ -72,6 +80,7 @@ class ActionModel:
             self.rate = float(metadata["rate"])
             self.seconds = float(metadata["seconds"])
             self.thresholds: Mapping[str, float] = json.loads(metadata.get("thresholds", "{}"))
+            self.held_out = frozenset(json.loads(metadata.get("held_out", "[]")))
             rule = metadata.get("rejection")
             self._rejection = None if rule is None else Rejection.parse(rule)
         except (KeyError, ValueError) as error:
@@ -87,6 +96,38 @@ class ActionModel:
     def samples(self) -> int:
         """Samples T of a window."""
         return max(2, round(self.rate * self.seconds))
+
+    def stream(self) -> PoseStream | PoseWindows:
+        """What keeps the windows of a camera's tracks for this model."""
+        kind = PoseWindows if self._features == RAW_VERSION else PoseStream
+        return kind(self.rate, self.seconds)
+
+    def classify(
+        self, stream: PoseStream | PoseWindows, tracks: Sequence[str], size: tuple[int, int] | None = None
+    ) -> list[ActionScores]:
+        """Scores in one call those of these tracks that have a window, in their order.
+
+        Args:
+            stream: from `stream`.
+            tracks: ids.
+            size: width and height of the images in px, which models of raw landmarks need.
+        """
+        if isinstance(stream, PoseStream):
+            return self.scores(stream.windows(tracks))
+        windows = (stream.window(track) for track in tracks)
+        return self.predict([window for window in windows if window is not None], size)
+
+    def scores(self, windows: FeatureWindows) -> list[ActionScores]:
+        """Scores windows in one call, in their order."""
+        if not windows.tracks:
+            return []
+        probabilities = self._run(windows.values)
+        return [
+            ActionScores(track, self.labels, row, monotonic)
+            for track, row, monotonic in zip(
+                windows.tracks, probabilities, windows.monotonic.tolist(), strict=True
+            )
+        ]
 
     def predict(
         self, windows: Sequence[PoseWindow], size: tuple[int, int] | None = None
@@ -130,6 +171,9 @@ class ActionModel:
             raise ValueError("a model of raw landmarks needs the size of the images")
         else:
             inputs = raw_features(landmarks, valid, size)
+        return self._run(inputs)
+
+    def _run(self, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         outputs = self._session.run(None, {self._input: inputs})
         probabilities = np.asarray(outputs[0], np.float32)
         if self._rejection is not None:

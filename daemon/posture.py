@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.model import ActionScores
 from daemon.places import takes_over
 from daemon.scene import Person, Scene
 from tracker.landmarks import Landmark
 from tracker.pose import Pose
 from tracker.tracks import rename
 
-__all__ = ["Posture", "Postures", "is_low", "leans", "torso_tilt"]
+__all__ = ["Posture", "Postures", "is_low", "leans", "plausible", "torso_tilt"]
 
 _SHOULDERS = [Landmark.LEFT_SHOULDER, Landmark.RIGHT_SHOULDER]
 _HIPS = [Landmark.LEFT_HIP, Landmark.RIGHT_HIP]
@@ -59,6 +60,15 @@ def leans(person: Person) -> bool:
     tilt = None if person.pose is None else torso_tilt(person.pose)
     width, height = _size(person)
     return tilt is not None and tilt >= _TILTED and width >= _NARROW * height
+
+
+def plausible(scores: ActionScores, posture: Posture | None) -> ActionScores:
+    """The scores without falling where the body has not been down: jumps of a pose look like falls."""
+    if posture is None or posture.is_down(scores.monotonic) or "falling" not in scores.labels:
+        return scores
+    probabilities = scores.probabilities.copy()
+    probabilities[scores.labels.index("falling")] = 0.0
+    return replace(scores, probabilities=probabilities)
 
 
 def _size(person: Person) -> tuple[float, float]:

@@ -183,6 +183,7 @@ def _metadata(report: TrainingReport, recipe: Recipe) -> dict[str, str]:
         "rate": str(recipe.rate),
         "seconds": str(recipe.samples / recipe.rate),
         "thresholds": json.dumps(report.calibration.thresholds),
+        "held_out": json.dumps([] if report.again else report.test_groups),
         "trained": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
     }
 
