@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["DEFAULT_LABELS", "IDLE_LABELS", "mirror_pairs", "normalise_label"]
+__all__ = ["DEFAULT_LABELS", "IDLE_LABELS", "OTHER", "mirror_pairs", "normalise_label"]
+
+OTHER = "other"
+"""The label of everything that has none of its own."""
 
 DEFAULT_LABELS = (
     "standing",
@@ -18,7 +21,7 @@ DEFAULT_LABELS = (
     "changing_posture",
     "waving",
     "punching_kicking",
-    "other",
+    OTHER,
 )
 """Labels of the bundled model.
 
@@ -26,7 +29,7 @@ DEFAULT_LABELS = (
 its own it is what falls are confused with most. `other` is every action without a label of its own.
 """
 
-IDLE_LABELS = frozenset({"idle", "neutral", "no_action", "none", "nothing", "other", "standing"})
+IDLE_LABELS = frozenset({"idle", "neutral", "no_action", "none", "nothing", OTHER, "standing"})
 """Labels of takes in which none of the actions is done: they teach a model what not to name."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from classifier.labels import OTHER
 from classifier.rejection import Rejection
 from classifier.training.metrics import fit_temperature, least_scores, softmax
 from classifier.training.outcome import Answers, Calibration, HeldOut
@@ -36,7 +37,9 @@ def calibrate(held: Sequence[HeldOut], labels: Sequence[str]) -> Calibration:
     temperature = _temperature(known)
     probabilities = softmax(known.logits / temperature)
     thresholds = least_scores(probabilities, known.truth, labels)
-    return Calibration(temperature, thresholds, Rejection.fit(known.distances))
+    # Who has a label for everything else was taught what that is; and what matters most, a fall, is strange.
+    rejection = None if OTHER in labels else Rejection.fit(known.distances)
+    return Calibration(temperature, thresholds, rejection)
 
 
 def held_out_probabilities(held: Sequence[HeldOut]) -> list[npt.NDArray[np.float64]]:

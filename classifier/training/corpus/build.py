@@ -11,7 +11,7 @@ import numpy as np
 from classifier.recording import Recording, write_recording
 from classifier.training.corpus.activities import Scene, daily_activity, made_fall, scenes_of
 from classifier.training.corpus.body import RATE, Body
-from classifier.training.corpus.camera import close_camera, random_camera, see
+from classifier.training.corpus.camera import close_camera, random_camera, see, steep_camera
 from classifier.training.corpus.gait import stride
 from classifier.training.corpus.motions import fall, hold, seat, swing_arms
 from classifier.training.corpus.sources import Motion, read_motions
@@ -38,7 +38,8 @@ _SPEEDS = {  # of the sources, whose actors are slow; the one set that sneaks wo
     ("msr", "running"): (1.0, 1.3),
 }
 _CLOSE = {"waving": 0.3, "sitting": 0.2, "standing": 0.15, "other": 0.1}  # webcams, counters
-_SYNTHETIC = 260  # made-up scenes of each kind: falls, idle standing, seated people
+_STEEP = 0.15  # of cameras look down from a ceiling
+_SYNTHETIC = 380  # made-up scenes of each kind: falls, idle standing, seated people
 _LEAD = 45  # frames before the part that counts
 
 
@@ -195,9 +196,13 @@ def _view(scene: Scene, random: np.random.Generator) -> Recording | None:
     labelled_from = round(scene.labelled_from / speed)
     if len(body) < 20:
         return None
-    close = random.random() < _CLOSE.get(scene.label, 0.0)
+    chance, make = random.random(), random_camera
+    if chance < _STEEP:
+        make = steep_camera
+    elif chance < _STEEP + _CLOSE.get(scene.label, 0.0):
+        make = close_camera
     for _ in range(4):
-        camera = close_camera(body, random) if close else random_camera(body, random)
+        camera = make(body, random)
         landmarks, seen = see(body, camera, random)
         if seen[labelled_from:].mean() > 0.75 and seen.sum() > 20:
             frames = np.flatnonzero(seen)

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from classifier.training.corpus.body import Body, smooth_noise
 
-__all__ = ["Camera", "close_camera", "random_camera", "see", "self_occlusion"]
+__all__ = ["Camera", "close_camera", "random_camera", "see", "self_occlusion", "steep_camera"]
 
 _SIZES = ((640, 480), (1280, 720), (1920, 1080), (320, 240))
 _OCCLUDERS = (  # ends of a limb as landmark pairs to average, radius in m, landmarks that it never hides
@@ -75,6 +75,22 @@ def close_camera(body: Body, random: np.random.Generator) -> Camera:
     right = np.cross(forward, [0.0, 1.0, 0.0])
     right /= np.linalg.norm(right)
     focal = width / 2 / np.tan(np.radians(random.uniform(50, 75)) / 2)
+    return Camera(position, np.stack([right, np.cross(forward, right), forward]), focal, width, height)
+
+
+def steep_camera(body: Body, random: np.random.Generator) -> Camera:
+    """A camera under the ceiling, 2.6-5 m high and 0.8-3 m away, that looks down on the body's way."""
+    width, height = ((640, 480), (1280, 720), (1920, 1080))[random.integers(3)]
+    hips = body[:, 23:25].mean(axis=1)
+    target = np.array([np.median(hips[:, 0]), random.uniform(0.5, 1.1), np.median(hips[:, 2])])
+    side, away = random.uniform(0, 2 * np.pi), random.uniform(0.8, 3.0)
+    position = np.array(
+        [target[0] + away * np.cos(side), random.uniform(2.6, 5.0), target[2] + away * np.sin(side)]
+    )
+    forward = (target - position) / np.linalg.norm(target - position)
+    right = np.cross(forward, [0.0, 1.0, 0.0])
+    right /= np.linalg.norm(right)
+    focal = width / 2 / np.tan(np.radians(random.uniform(70, 110)) / 2)
     return Camera(position, np.stack([right, np.cross(forward, right), forward]), focal, width, height)
 
 

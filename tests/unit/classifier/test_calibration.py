@@ -35,6 +35,11 @@ def test_a_single_split_is_calibrated_on_its_validation_windows_only():
     assert np.mean(validation.distances > one.rejection.limit) == pytest.approx(0.05, abs=0.01)
 
 
+def test_a_label_for_everything_else_needs_no_rule_for_unknown():
+    known = held(answers(400, 2), answers(400, 1))
+    assert calibrate([known], ("walk", "sit", "other")).rejection is None
+
+
 def test_sure_mistakes_make_the_answers_less_sure():
     """Four of five answers are right, so that is about what the probabilities should say."""
     rounds = [held(answers(500, seed, strength=9.0)) for seed in range(3)]

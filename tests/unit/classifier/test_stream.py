@@ -164,7 +164,7 @@ def test_a_pose_that_is_not_finite_leaves_the_others_alone(garbage):
 @pytest.mark.parametrize("shape", [(33, 3), (32, 4), (1, 33, 4)])
 def test_landmarks_of_another_shape_are_refused(shape):
     with pytest.raises(ValueError, match="33, 4"):
-        PoseStream().push({"a": np.zeros(shape, np.float32)}, 0.0)
+        PoseStream().push_all({"a": np.zeros(shape, np.float32)}, 0.0)
 
 
 @pytest.mark.parametrize("options", [{"rate": 0.0}, {"seconds": -1.0}])
