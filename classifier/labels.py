@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["DEFAULT_LABELS", "OTHER", "mirror_pairs", "normalise_label"]
+__all__ = ["DEFAULT_LABELS", "IDLE_LABELS", "OTHER", "mirror_pairs", "normalise_label"]
 
 OTHER = "other"
 """The label of everything that has none of its own."""
@@ -28,6 +28,9 @@ DEFAULT_LABELS = (
 `changing_posture` is sitting down, standing up, lying down, kneeling and getting up again: without a label of
 its own it is what falls are confused with most. `other` is every action without a label of its own.
 """
+
+IDLE_LABELS = frozenset({"idle", "neutral", "no_action", "none", "nothing", OTHER, "standing"})
+"""Labels of takes in which none of the actions is done: they teach a model what not to name."""
 
 
 def normalise_label(name: str) -> str:

@@ -53,7 +53,7 @@ class ActionModel:
         labels: names of the C classes.
         rate: samples per second of a window.
         seconds: length of a window.
-        thresholds: by label the score from which on its own F1 was best.
+        thresholds: by label the score that nearly all right answers on held-out people reach.
         held_out: groups of recordings that the network has not seen; empty when it was trained on all.
 
     Raises:

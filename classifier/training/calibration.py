@@ -9,10 +9,12 @@ import numpy.typing as npt
 
 from classifier.labels import OTHER
 from classifier.rejection import Rejection
-from classifier.training.metrics import best_thresholds, fit_temperature, softmax
+from classifier.training.metrics import fit_temperature, least_scores, softmax
 from classifier.training.outcome import Answers, Calibration, HeldOut
 
 __all__ = ["calibrate", "held_out_probabilities", "pooled"]
+
+_MISTAKES = 10  # from which a temperature can be told
 
 
 def pooled(parts: Sequence[Answers]) -> Answers:
@@ -32,9 +34,9 @@ def calibrate(held: Sequence[HeldOut], labels: Sequence[str]) -> Calibration:
     test windows have had no part in it.
     """
     known = pooled([one.test for one in held]) if len(held) > 1 else held[0].validation
-    temperature = fit_temperature(known.logits, known.truth)
+    temperature = _temperature(known)
     probabilities = softmax(known.logits / temperature)
-    thresholds = best_thresholds(probabilities, known.truth, labels)
+    thresholds = least_scores(probabilities, known.truth, labels)
     # Who has a label for everything else was taught what that is; and what matters most, a fall, is strange.
     rejection = None if OTHER in labels else Rejection.fit(known.distances)
     return Calibration(temperature, thresholds, rejection)
@@ -46,5 +48,12 @@ def held_out_probabilities(held: Sequence[HeldOut]) -> list[npt.NDArray[np.float
     for number, one in enumerate(held):
         others = [other.test for place, other in enumerate(held) if place != number]
         known = pooled(others) if others else one.validation
-        result.append(softmax(one.test.logits / fit_temperature(known.logits, known.truth)))
+        result.append(softmax(one.test.logits / _temperature(known)))
     return result
+
+
+def _temperature(known: Answers) -> float:
+    """The best one; but hardly any mistakes tell how sure one may be: then no sharper than the network."""
+    found = fit_temperature(known.logits, known.truth)
+    mistakes = int((known.logits.argmax(axis=1) != known.truth).sum()) if len(known.truth) else 0
+    return found if mistakes >= _MISTAKES else max(found, 1.0)

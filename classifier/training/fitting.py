@@ -17,14 +17,12 @@ from classifier.features import FEATURE_COUNT, features
 from classifier.training.augment import augment
 from classifier.training.metrics import score, softmax
 from classifier.training.network import ActionNetwork
-from classifier.training.outliers import moves, outliers
 from classifier.training.settings import TrainingSettings
 from classifier.training.windows import LabelledWindows, Take, cut
 from tracker.training.schedule import average_into, set_rate
 
 __all__ = ["Epoch", "Fit", "fit_network", "network_answers", "network_logits"]
 
-_STILL = 0.1  # body scales; of those who stand, sit or lie a tenth of the windows is below
 _SMOOTHING = 0.05  # of the labels
 _DECAY = 0.02  # of the weights
 
@@ -78,7 +76,6 @@ def fit_network(
     """
     passes = epochs or settings.epochs
     sampler = _Sampler(takes, side, settings, random)
-    idle = _nobody_is_still(sampler.draw(1000), len(labels))
     network = _new_network(sampler, len(labels), settings, random)
     averaged = copy.deepcopy(network)
     image = None if mirrors is None else np.array(mirrors, np.int64)
@@ -103,7 +100,10 @@ def fit_network(
                 labels=windows.labels[part],
                 mirrors=image,
             )
-            loss = _loss(network, landmarks, valid, truth, settings, random, idle=idle)
+            inputs = torch.from_numpy(features(landmarks, valid, settings.sample_rate))
+            loss = functional.cross_entropy(
+                network(inputs), torch.from_numpy(truth), label_smoothing=_SMOOTHING
+            )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -121,28 +121,6 @@ def fit_network(
     averaged.load_state_dict(kept)
     averaged.eval()
     return fit
-
-
-def _loss(
-    network: ActionNetwork,
-    landmarks: npt.NDArray[np.float32],
-    valid: npt.NDArray[np.bool_],
-    truth: npt.NDArray[np.int64],
-    settings: TrainingSettings,
-    random: np.random.Generator,
-    *,
-    idle: bool,
-) -> torch.Tensor:
-    """Of the windows their labels; of outliers made of a quarter of them that no label is likelier."""
-    part = slice(len(truth) // 4)
-    strange = outliers(landmarks[part], valid[part], truth[part], random, idle=idle)
-    both = [np.concatenate(pair) for pair in zip((landmarks, valid), strange, strict=True)]
-    logits = network(torch.from_numpy(features(both[0], both[1], settings.sample_rate)))
-    known, unknown = logits[: len(truth)], logits[len(truth) :]
-    loss = functional.cross_entropy(known, torch.from_numpy(truth), label_smoothing=_SMOOTHING)
-    if len(unknown):
-        loss = loss - settings.outliers * functional.log_softmax(unknown, dim=1).mean()
-    return loss
 
 
 def network_logits(
@@ -183,13 +161,6 @@ def _figures(
     weights = 1.0 / np.bincount(truth, minlength=len(labels))[truth]
     losses = -np.log(np.maximum(found[np.arange(len(truth)), truth], 1e-9))
     return Epoch(loss, float((weights * losses).sum() / weights.sum()), score(found, truth, labels).macro_f1)
-
-
-def _nobody_is_still(windows: LabelledWindows, classes: int) -> bool:
-    """Whether every class moves, so that somebody who stands still does none of them."""
-    moved = moves(windows.landmarks, windows.valid)
-    own = [moved[windows.labels == label] for label in range(classes)]
-    return all(np.quantile(values, 0.1) > _STILL for values in own if len(values))
 
 
 def _new_network(

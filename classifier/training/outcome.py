@@ -48,7 +48,7 @@ class Calibration:
 
     Attributes:
         temperature: divides the logits.
-        thresholds: score from which a label counts, by label.
+        thresholds: score that nearly all right answers of a label reach, by label.
         rejection: when the answer is unknown; None for never.
     """
 

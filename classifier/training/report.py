@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["write_card"]
 
 _OURS = """Says what a person is doing from {seconds:g} s of poses at {rate:g} Hz: a linear
-layer, {layers} LSTM layers of {hidden}, softmax with temperature {temperature:.2f}.
-Input (batch, {samples}, features), output (batch, {classes}) probabilities. Labels, rate,
-seconds, thresholds and the rule by which an answer is unknown are in the metadata of the file."""
+layer over a few samples at a time, {layers} LSTM layers of {hidden}, softmax with temperature
+{temperature:.2f}. Input (batch, {samples}, features), output (batch, {classes}) probabilities. Labels, rate,
+seconds and thresholds are in the metadata of the file."""
 
 _CLASSIC = """Says what a person is doing from ten frames at {rate:g} Hz by the classic recipe of
 the tutorials: the 132 raw values of MediaPipe Pose, four LSTM layers of 50 with dropout 0.2, softmax, Adam,
@@ -61,7 +61,7 @@ def write_card(
         "# Action model",
         f"| | |\n| --- | --- |\n| file | `{model.name}`, {model.stat().st_size} bytes |\n"
         f"| sha256 | `{digest}` |\n| licence | {licence} |",
-        what,
+        f"{what}\n\n{_unknown(report)}",
         note.strip() or "Trained with `posewatch train`.",
         "## Scores",
         _scores(report),
@@ -74,6 +74,19 @@ def write_card(
     temporary = path.with_name(f".{path.name}.part")
     temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     temporary.replace(path)
+
+
+def _unknown(report: TrainingReport) -> str:
+    rule = report.calibration.rejection
+    below = "The answer is unknown where no label reaches its threshold, which nearly all right answers do"
+    if not report.calibration.thresholds:
+        return "It never says that it does not know."
+    if rule is None:
+        return f"{below}."
+    return (
+        f"{below}, and where a window is far from all that it was taught: from {rule.limit:.2f} times the "
+        "usual squared distance on, which 5 % of the held-out windows of known actions are beyond."
+    )
 
 
 def _scores(report: TrainingReport) -> str:

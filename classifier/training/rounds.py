@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from classifier.labels import IDLE_LABELS
 from classifier.training.errors import TrainingError
 from classifier.training.split import Units, fold_units, split_units
 
@@ -100,5 +101,10 @@ def held_out_notes(units: Units, labels: Sequence[str], rounds: Sequence[Round])
         names = ", ".join(labels[number] for number in sorted(untrained))
         notes.append(
             f"NOT LEARNED IN EVERY ROUND: {names}: too few groups; the scores are too low for these."
+        )
+    if not IDLE_LABELS & set(labels):
+        notes.append(
+            "NOTHING ELSE IS TAUGHT: somebody who only stands or walks by will often be given one of these "
+            "labels. Record takes named OTHER in which people do everything but these actions."
         )
     return notes

@@ -85,7 +85,6 @@ class TrainingSettings:
         final: trains once more on all groups after the scores are known, and writes that network; a
             cross-validation always does.
         augmentation: changes to the windows.
-        outliers: weight of made-up windows of no label in the loss; 0 leaves them out.
         swaps: labels that are each other's mirror image beside those that their names tell.
     """
 
@@ -104,7 +103,6 @@ class TrainingSettings:
     folds: int = 0
     final: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
-    outliers: float = 0.5
     swaps: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -59,10 +59,20 @@ def units_of(takes: Sequence[Take], classes: int) -> Units:
             names += [f"{take.group} take {number}" for number, take in enumerate(own, start=1)]
         elif own:
             by_time.append(label)
-            blocks = time_blocks(own[0], _BLOCKS)
+            blocks = _blocks(own[0])
             made += blocks
-            names += [f"{block.group} block {block.name.rpartition('#')[2]}" for block in blocks]
+            names += [f"{block.group} block {number}" for number, block in enumerate(blocks, start=1)]
     return Units(made, names, tuple(by_take), tuple(by_time))
+
+
+def _blocks(take: Take) -> list[Take]:
+    """Up to five blocks of time that are long enough for windows; the take itself where not even two are."""
+    seconds = float(take.times[-1] - take.times[0])
+    for count in range(_BLOCKS, 1, -1):
+        blocks = time_blocks(take, count, gap=min(1.0, seconds / count / 3))
+        if len(blocks) == count:
+            return blocks
+    return [take]
 
 
 def fold_units(units: Units, classes: int, folds: int, *, seed: int) -> list[list[int]]:

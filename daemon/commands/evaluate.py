@@ -8,9 +8,8 @@ import json
 import sys
 from collections import defaultdict
 from pathlib import Path
+from statistics import fmean, pstdev
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from daemon.commands.parsing import Subparsers, add_command, positive_number
 
@@ -118,12 +117,12 @@ def _print_people(found: Evaluation) -> None:
     if len(by_group) < 2:
         return
     shares = {
-        group: float(np.average([right for right, _ in own], weights=[count for _, count in own]))
+        group: sum(right * count for right, count in own) / sum(count for _, count in own)
         for group, own in by_group.items()
     }
     worst = sorted(shares, key=lambda group: shares[group])[:_WORST]
     named = ", ".join(f"{group} {shares[group]:.2f}" for group in worst)
-    print(f"accuracy by person {np.mean(list(shares.values())):.3f} ± {np.std(list(shares.values())):.3f}")
+    print(f"accuracy by person {fmean(shares.values()):.3f} ± {pstdev(shares.values()):.3f}")
     print(f"worst people: {named}")
 
 

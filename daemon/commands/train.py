@@ -243,7 +243,7 @@ def _refuse_unlabelled(folder: Path) -> None:
 def _print_report(report: TrainingReport) -> None:
     test = report.test
     groups = ", ".join(report.test_groups[:6]) + (", ..." if len(report.test_groups) > 6 else "")
-    print(f"windows of {len(report.test_groups)} groups that training has not seen ({groups}):")
+    print(f"held-out windows, {len(report.test_groups)} groups ({groups}):")
     print(test.table())
     print(
         f"macro F1 {test.macro_f1:.3f}, accuracy {test.accuracy:.3f}, "

@@ -20,7 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+
+try:
+    import torch
+except ModuleNotFoundError:
+    sys.exit("similar_actions: needs PyTorch: pip install 'posewatch[train]'")
 from skeleton_takes import similar_takes
 
 from classifier.recording import Recording

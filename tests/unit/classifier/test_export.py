@@ -156,7 +156,7 @@ def report(scores: Scores, **more) -> TrainingReport:
         "test": scores,
         "rounds": [scores],
         "test_groups": tuple(f"person{n}" for n in range(20)),
-        "calibration": Calibration(1.25, dict.fromkeys(LABELS, 0.55)),
+        "calibration": Calibration(1.25, dict.fromkeys(LABELS, 0.55), Rejection(3.1, 0.2)),
         "reliability": reliability(np.eye(3)[[0, 1, 2, 0]], np.array([0, 1, 2, 1])),
     }
     return TrainingReport(**(known | more))
@@ -181,6 +181,7 @@ def test_card_and_plots(tmp_path):
     assert "person11, ..." in text  # a few of the groups
     assert scores.table() in text
     assert "- **ONE PERSON ONLY: you.**" in text
+    assert "far from all that it was taught: from 3.10 times" in text
     assert "- walking is taken for standing" in text
     assert [path.name for path in tmp_path.glob(".*")] == []  # nothing half-written is left
 

@@ -195,6 +195,15 @@ def test_what_is_held_out_as_a_whole():
     assert all(unit.label == 2 for unit in units.takes[4:])
 
 
+@pytest.mark.parametrize(("seconds", "blocks"), [(20, 5), (4, 4), (2.5, 2), (1.0, 1)])
+def test_a_short_take_has_fewer_blocks(seconds, blocks):
+    """A class must not vanish because its only take is short."""
+    [take] = takes_of([recording(walk(np.arange(int(30 * seconds)) / 30), "walk", "ann")], ["walk"])
+    units = units_of([take], 1)
+    assert units.names == [f"ann block {number}" for number in range(1, blocks + 1)]
+    assert all(len(unit.ends) for unit in units.takes)
+
+
 def test_the_split_depends_on_the_seed_alone():
     takes = whole([take(n % 3, f"g{n % 11}", n % 7 + 1) for n in range(60)])
     assert split_units(takes, 3, seed=4) == split_units(takes, 3, seed=4)
