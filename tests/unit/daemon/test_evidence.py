@@ -132,8 +132,28 @@ def test_lying_must_follow_the_drop_within_two_seconds(pause, falls):
     watcher = watcher_for(FALL)
     for at, (scores, box) in ((0.0, UP), (0.2, RISE)):
         watch(watcher, a_person(at=at, scores=scores, box=box), at=at)
+    for at in np.arange(0.4, 0.2 + pause, 0.2).tolist():  # from there on slowly
+        box = np.array(TIPPING) + (at - 0.2) / pause * (np.array(DOWN) - np.array(TIPPING))
+        watch(watcher, a_person(at=at, scores=BENT[0], box=box), at=at)
     at = 0.2 + pause
     assert bool(watch(watcher, a_person(at=at, scores=LIES[0], box=DOWN), at=at)) == falls
+
+
+@pytest.mark.parametrize(
+    ("pause", "box", "falls"),
+    [
+        (1.8, DOWN, True),
+        (2.9, DOWN, True),
+        (3.2, DOWN, False),  # enough time to lie down
+        (1.8, (200, 150, 300, 280), False),  # no lower than somebody who has bent
+    ],
+)
+def test_who_is_lost_upright_and_found_lying_has_fallen(pause, box, falls):
+    """Detectors lose people who tip over."""
+    watcher = watcher_for(FALL)
+    watch(watcher, a_person(at=0.0, scores=UP[0], box=UPRIGHT), at=0.0)
+    person = a_person(at=pause, scores=LIES[0], box=box)
+    assert bool(watch(watcher, person, at=pause)) == falls
 
 
 @pytest.mark.parametrize(
