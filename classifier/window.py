@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MAX_GAP", "MIN_SPAN", "PoseWindow", "PoseWindows", "resample"]
+__all__ = ["MAX_GAP", "MIN_SPAN", "SAME", "PoseWindow", "PoseWindows", "resample"]
 
 MAX_GAP = 0.5
 """Seconds between two poses over which is interpolated; a longer gap is invalid."""
@@ -17,7 +17,8 @@ MAX_GAP = 0.5
 MIN_SPAN = 0.6
 """Seconds of poses from which a window exists."""
 
-_SAME = 1e-6  # seconds within which two times are one: above what a float loses in years of uptime
+SAME = 1e-6
+"""Seconds within which two times are one: above what a float loses in years of uptime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +61,15 @@ def resample(
         landmarks (T, 33, 4) float32 with zeros where invalid, and valid (T,) bool.
     """
     grid = end - np.arange(samples - 1, -1, -1) / rate
-    after = np.clip(np.searchsorted(times, grid - _SAME), 0, len(times) - 1)
+    after = np.clip(np.searchsorted(times, grid - SAME), 0, len(times) - 1)
     before = np.maximum(after - 1, 0)
     # On a pose the pose itself counts, however far its neighbours are.
-    exact = np.abs(times[after] - grid) <= _SAME
+    exact = np.abs(times[after] - grid) <= SAME
     before = np.where(exact, after, before)
     span = times[after] - times[before]
     share = np.where(span > 0, (grid - times[before]) / np.where(span > 0, span, 1.0), 0.0)
-    inside = (grid >= times[0] - _SAME) & (grid <= times[-1] + _SAME)
-    valid = inside & (span <= max_gap + _SAME)
+    inside = (grid >= times[0] - SAME) & (grid <= times[-1] + SAME)
+    valid = inside & (span <= max_gap + SAME)
     weight = share[:, None, None].astype(np.float32)
     result = landmarks[before] * (1 - weight) + landmarks[after] * weight
     result[~valid] = 0.0
@@ -131,6 +132,11 @@ class PoseWindows:
             poses.times.popleft()
             poses.landmarks.popleft()
 
+    def push_all(self, poses: Mapping[str, npt.NDArray[np.float32]], monotonic: float) -> None:
+        """Adds the poses of a frame, (33, 4) by track."""
+        for track, landmarks in poses.items():
+            self.push(track, landmarks, None, monotonic)
+
     def window(self, track_id: str) -> PoseWindow | None:
         """The window that ends with the track's last pose.
 
@@ -138,7 +144,7 @@ class PoseWindows:
         pose of anyone is more than 0.5 s later than the track's own.
         """
         poses = self._tracks.get(track_id)
-        if poses is None or poses.times[-1] - poses.times[0] < self._min_span - _SAME:
+        if poses is None or poses.times[-1] - poses.times[0] < self._min_span - SAME:
             return None
         end = poses.times[-1]
         if self._newest - end > MAX_GAP:

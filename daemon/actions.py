@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from classifier.model import ActionScores
-from daemon.config.actions import ActionsConfig
+from daemon.config.actions import ActionsConfig, LabelSettings
 from tracker.tracks import rename
 
 __all__ = ["UNKNOWN", "ActionHysteresis"]
@@ -44,6 +44,11 @@ class ActionHysteresis:
         self._settings = settings
         self._max_gap = max(_MAX_GAP, 2.5 * settings.every)
         self._states: dict[str, _State] = {}
+        self._thresholds: Mapping[str, float] = {}
+
+    def adopt(self, thresholds: Mapping[str, float]) -> None:
+        """Takes the scores that the model asks of its labels; the configuration comes first."""
+        self._thresholds = thresholds
 
     def update(self, scores: ActionScores) -> tuple[str, float]:
         """Takes a classification of a track; returns its action and that action's score."""
@@ -80,11 +85,11 @@ class ActionHysteresis:
     def _weigh(self, state: _State, by_label: Mapping[str, float], now: float) -> None:
         """Notes since when another label has been the best, and since when the present one has been weak."""
         best = max(by_label, key=lambda label: by_label[label])
-        strong = by_label[best] >= self._settings.for_label(best).min_score
+        strong = by_label[best] >= self._for_label(best).min_score
         challenger = best if strong and best != state.action else None
         if challenger != state.challenger:
             state.challenger, state.challenged = challenger, now
-        own = self._settings.for_label(state.action)
+        own = self._for_label(state.action)
         if state.action == UNKNOWN or by_label.get(state.action, 0.0) >= own.min_score * own.exit_ratio:
             state.weak = None
         elif state.weak is None:
@@ -100,8 +105,11 @@ class ActionHysteresis:
         if state.weak is not None and now - state.weak >= self._confirm(state.action) + wait - _TOLERANCE:
             state.action, state.challenger, state.weak = UNKNOWN, None, None
 
+    def _for_label(self, label: str) -> LabelSettings:
+        return self._settings.for_label(label, self._thresholds.get(label))
+
     def _confirm(self, label: str) -> float:
         own = self._settings.labels.get(label)
         if label == "falling" and (own is None or own.confirm is None):
             return 0.0
-        return self._settings.for_label(label).confirm
+        return self._for_label(label).confirm

@@ -58,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
         commands.add_models,
         commands.add_record,
         commands.add_train,
+        commands.add_evaluate,
         commands.add_train_detector,
         commands.add_benchmark,
         commands.add_demo,

@@ -23,9 +23,8 @@ from daemon.scene import Person, Scene
 __all__ = ["Key", "Observation", "Watcher", "watcher_for"]
 
 _FRESH = 1.0  # seconds for which a classification counts
-_FALL_TO_LYING = 2.0  # seconds from a rise of the falling score to lying
-_RISE = 0.625  # share of min_score that is such a rise
-_DOWN = ("falling", "lying", UNKNOWN)  # does not show that a fallen person is up
+_DROP_TO_LYING = 2.0  # seconds from a head that drops to lying
+_DOWN = ("falling", "lying", "changing_posture", UNKNOWN)  # does not show that a fallen person is up
 _COMING_DOWN = 3.0  # seconds from standing, and from moving, to a fall
 
 Key: TypeAlias = tuple[str, str]
@@ -78,10 +77,11 @@ class Watcher:
 
 
 class _Fall(Watcher):
-    """Falling as such, or a rise of its score or a head that drops, and then lying; and the body came down.
+    """Falling as such, or a head that drops as fast as in a fall and then lying; and the body came down.
 
     The network sees falls also in the jumps of a pose that is half hidden, which end upright, and in a chair
-    that the detector takes for a person, which has never stood or moved.
+    that the detector takes for a person, which has never stood or moved. A small rise of its score and then
+    lying is no fall: that is how people go to bed.
     """
 
     outlives_track = True
@@ -89,19 +89,14 @@ class _Fall(Watcher):
     def __init__(self, rule: FallRule) -> None:
         super().__init__(rule)
         self._postures = Postures()
-        self._rises: dict[str, float] = {}
 
     def observe(self, scene: Scene, open_keys: frozenset[Key]) -> list[Observation]:
-        postures, oldest = self._postures.update(scene), scene.monotonic - _FALL_TO_LYING
-        self._rises = {person: at for person, at in self._rises.items() if at >= oldest}
+        postures, oldest = self._postures.update(scene), scene.monotonic - _DROP_TO_LYING
         found = []
         for person in scene.confirmed:
             track, posture = person.track.id, postures[person.track.id]
             falling, lying = _score(person, "falling", scene), _score(person, "lying", scene)
-            if falling >= self.rule.min_score * _RISE and falling > 0.0:
-                self._rises[posture.person] = scene.monotonic
-            fell = posture.person in self._rises or posture.dropped >= oldest
-            falls = self._counts(falling) or (self._counts(lying) and fell)
+            falls = self._counts(falling) or (self._counts(lying) and posture.dropped >= oldest)
             holds = (track, "") in open_keys and person.action in _DOWN
             if self._applies(person) and (holds or (falls and _came_down(posture, scene.monotonic))):
                 score, action = max((falling, "falling"), (lying, "lying"))

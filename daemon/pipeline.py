@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from classifier.model import ActionScores
+from classifier.stream import PoseStream
 from classifier.window import PoseWindows
 from daemon.actions import ActionHysteresis
 from daemon.alerts import AlertEngine
@@ -20,7 +21,7 @@ from daemon.config import CameraConfig, PoseConfig, TrackConfig
 from daemon.engines import Engines
 from daemon.events import EventReporter
 from daemon.messages import Message
-from daemon.posture import Posture, Postures
+from daemon.posture import Posture, Postures, plausible
 from daemon.scene import Person, Scene
 from daemon.timing import StageClock
 from daemon.topics import Topics
@@ -71,7 +72,7 @@ class CameraPipeline:
         self._follower = PoseFollower()
         self._duplicates = DuplicateFinder()
         self._smoother = _smoother(settings.pose)
-        self._windows: PoseWindows | None = None
+        self._windows: PoseStream | PoseWindows | None = None
         self._actions = ActionHysteresis(settings.actions)
         self._zones = ZoneMap(settings.zones)
         self._events = EventReporter(name, topics, zones=tuple(settings.zones))
@@ -163,31 +164,20 @@ class CameraPipeline:
     ) -> None:
         model = engines.actions(self._settings.actions)
         if self._windows is None:
-            self._windows = PoseWindows(rate=model.rate, seconds=model.seconds)
-        for track_id, pose in poses.items():
-            self._windows.push(track_id, pose.landmarks, pose.world, frame.monotonic)
+            self._windows = model.stream()
+            self._actions.adopt(model.thresholds)
+        self._windows.push_all({track: pose.landmarks for track, pose in poses.items()}, frame.monotonic)
         every = self._settings.actions.every
         last = self._last_prediction
         # A little tolerance: at 10 fps a period of 200 ms means every second frame, jitter or not.
         if last is not None and frame.monotonic - last < every - 0.02:
             return
         self._last_prediction = frame.monotonic
-        candidates = (
-            self._windows.window(track.id) for track in tracks if track.state is TrackState.CONFIRMED
-        )
-        windows = [window for window in candidates if window is not None]
-        for scores in model.predict(windows) if windows else ():
+        confirmed = [track.id for track in tracks if track.state is TrackState.CONFIRMED]
+        height, width = frame.image.shape[:2]
+        for scores in model.classify(self._windows, confirmed, (width, height)):
             self._scores[scores.track] = scores
-            self._actions.update(self._plausible(scores))
-
-    def _plausible(self, scores: ActionScores) -> ActionScores:
-        """The scores without falling where the body has not been down: jumps of a pose look like falls."""
-        posture = self._seen_postures.get(scores.track)
-        if posture is None or posture.is_down(scores.monotonic) or "falling" not in scores.labels:
-            return scores
-        probabilities = scores.probabilities.copy()
-        probabilities[scores.labels.index("falling")] = 0.0
-        return replace(scores, probabilities=probabilities)
+            self._actions.update(plausible(scores, self._seen_postures.get(scores.track)))
 
     def _scene(self, frame: Frame, tracks: Sequence[Track], poses: dict[str, Pose]) -> Scene:
         height, width = frame.image.shape[:2]

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.model import ActionScores
 from daemon.places import takes_over
 from daemon.scene import Person, Scene
 from tracker.landmarks import Landmark
 from tracker.pose import Pose
 from tracker.tracks import rename
 
-__all__ = ["Posture", "Postures", "is_low", "leans", "torso_tilt"]
+__all__ = ["Posture", "Postures", "is_low", "leans", "plausible", "torso_tilt"]
 
 _SHOULDERS = [Landmark.LEFT_SHOULDER, Landmark.RIGHT_SHOULDER]
 _HIPS = [Landmark.LEFT_HIP, Landmark.RIGHT_HIP]
@@ -28,6 +29,8 @@ _DOWN_FOR = 0.6  # seconds for which having been down counts as being down
 _TALL_MEMORY = 8.0  # seconds in which the height that a person had falls to 1/e
 _DROP = 1.0  # heights a second of a head in a fall; of who sits or lies down it is half of that
 _DROP_OVER = 0.18, 0.6  # seconds over which that is measured, at least and at most
+_UNSEEN = 0.5, 3.0  # seconds, at least and at most, for which somebody may be lost in a fall
+_UNSEEN_DROP = 0.4  # heights by which the head of who is found again must be lower
 _MEMORY = 4.0  # seconds for which somebody who is not seen is remembered
 _NEVER = float("-inf")
 
@@ -59,6 +62,15 @@ def leans(person: Person) -> bool:
     tilt = None if person.pose is None else torso_tilt(person.pose)
     width, height = _size(person)
     return tilt is not None and tilt >= _TILTED and width >= _NARROW * height
+
+
+def plausible(scores: ActionScores, posture: Posture | None) -> ActionScores:
+    """The scores without falling where the body has not been down: jumps of a pose look like falls."""
+    if posture is None or posture.is_down(scores.monotonic) or "falling" not in scores.labels:
+        return scores
+    probabilities = scores.probabilities.copy()
+    probabilities[scores.labels.index("falling")] = 0.0
+    return replace(scores, probabilities=probabilities)
 
 
 def _size(person: Person) -> tuple[float, float]:
@@ -128,6 +140,10 @@ class Postures:
 def _with_head(posture: Posture, now: float) -> Posture:
     """Takes in where the head is, as the top of the box."""
     top = float(posture.box[1])
+    if posture.heads and _UNSEEN[0] <= now - posture.heads[-1][0] <= _UNSEEN[1]:
+        # Lost on the way down, as the detector loses people who tip over, and found again where they lie.
+        fell = top - posture.heads[-1][1] >= _UNSEEN_DROP * posture.tall
+        return replace(posture, heads=((now, top),), dropped=now if fell else posture.dropped)
     # Of the heads that are old enough the youngest; an older one only where there are so few frames.
     heads = (*(head for head in posture.heads if now - head[0] <= _DROP_OVER[1]), (now, top))
     old = [head for head in heads if now - head[0] >= _DROP_OVER[0]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Scores", "best_thresholds", "fit_temperature", "score", "softmax"]
+__all__ = ["Scores", "fit_temperature", "least_scores", "reliability", "score", "softmax"]
 
 _Float = npt.NDArray[np.float64]
 _Int = npt.NDArray[np.int64]
@@ -108,15 +108,35 @@ def fit_temperature(logits: npt.NDArray[np.floating], truth: _Int) -> float:
     return float(candidates[int(np.argmin(losses))])
 
 
-def best_thresholds(
-    probabilities: npt.NDArray[np.floating], truth: _Int, labels: Sequence[str]
+def least_scores(
+    probabilities: npt.NDArray[np.floating], truth: _Int, labels: Sequence[str], *, kept: float = 0.95
 ) -> dict[str, float]:
-    """For each label the score, 0.3 to 0.8, from which on its own F1 is best."""
-    grid = np.arange(0.3, 0.81, 0.05)
+    """For each label the score that nearly all right answers reach: what stays below is no answer.
+
+    Args:
+        probabilities: (N, C) of held-out windows.
+        truth: (N,) class numbers.
+        labels: names of the classes.
+        kept: share of a label's right answers that reach its score.
+
+    Returns:
+        Scores within 0.3..0.8; 0.5 for a label that is never answered rightly.
+    """
+    answers = probabilities.argmax(axis=1)
     result = {}
     for number, label in enumerate(labels):
-        own, found = truth == number, probabilities[:, number : number + 1] >= grid
-        hits = (found & own[:, None]).sum(axis=0)
-        f1 = 2 * hits / np.maximum(found.sum(axis=0) + own.sum(), 1)
-        result[label] = round(float(grid[int(np.argmax(f1))]), 2) if own.any() else 0.5
+        right = probabilities[(answers == number) & (truth == number), number]
+        least = float(np.quantile(right, 1 - kept)) if len(right) else 0.5
+        result[label] = round(min(max(least, 0.3), 0.8), 2)
     return result
+
+
+def reliability(
+    probabilities: npt.NDArray[np.floating], truth: npt.NDArray[np.int64], *, bins: int = 10
+) -> npt.NDArray[np.float64]:
+    """(B, 3) mean confidence, share right and number of windows of each bin; zeros where it is empty."""
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    count = np.bincount(place, minlength=bins).astype(np.float64)
+    sums = [np.bincount(place, weights=values, minlength=bins) for values in (confidence, right)]
+    return np.stack([*(total / np.maximum(count, 1) for total in sums), count], axis=1)

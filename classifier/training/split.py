@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from classifier.training.windows import Take
+from classifier.training.windows import Take, time_blocks
 
-__all__ = ["Split", "split_takes"]
+__all__ = ["Split", "Units", "fold_units", "split_units", "units_of"]
+
+_BLOCKS = 5  # parts in time of a take that is the only one of its label
+
+_Float = npt.NDArray[np.float64]
+_CostOf = Callable[[_Float, _Float], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,65 +27,141 @@ class Split:
     test: list[int]
 
 
-def split_takes(takes: Sequence[Take], classes: int, *, seed: int, test_share: float = 0.2) -> Split:
-    """Chooses whole groups for test and validation so that each class keeps about its share there.
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What is held out as a whole.
 
-    A greedy choice: groups in random order, each to the side where it lessens the distance to the wanted
-    windows per class the most. With fewer than four groups every take is a group of its own.
+    Attributes:
+        takes: the takes, single ones cut into blocks of time.
+        names: unit of each take.
+        by_take: classes with takes of one group only, of which whole takes are held out.
+        by_time: classes with one take only, of which blocks of time are held out.
+    """
+
+    takes: list[Take]
+    names: list[str]
+    by_take: tuple[int, ...] = ()
+    by_time: tuple[int, ...] = ()
+
+
+def units_of(takes: Sequence[Take], classes: int) -> Units:
+    """Groups where a class has takes of several; else its takes; and of a single take blocks of time."""
+    made, names = list[Take](), list[str]()
+    by_take, by_time = [], []
+    for label in range(classes):
+        own = [take for take in takes if take.label == label]
+        if len({take.group for take in own}) > 1:
+            made += own
+            names += [take.group for take in own]
+        elif len(own) > 1:
+            by_take.append(label)
+            made += own
+            names += [f"{take.group} take {number}" for number, take in enumerate(own, start=1)]
+        elif own:
+            by_time.append(label)
+            blocks = _blocks(own[0])
+            made += blocks
+            names += [f"{block.group} block {number}" for number, block in enumerate(blocks, start=1)]
+    return Units(made, names, tuple(by_take), tuple(by_time))
+
+
+def _blocks(take: Take) -> list[Take]:
+    """Up to five blocks of time that are long enough for windows; the take itself where not even two are."""
+    seconds = float(take.times[-1] - take.times[0])
+    for count in range(_BLOCKS, 1, -1):
+        blocks = time_blocks(take, count, gap=min(1.0, seconds / count / 3))
+        if len(blocks) == count:
+            return blocks
+    return [take]
+
+
+def fold_units(units: Units, classes: int, folds: int, *, seed: int) -> list[list[int]]:
+    """Numbers of the takes of each fold; units stay whole and each class is spread as evenly as may be.
 
     Args:
-        takes: the takes.
+        units: what is held out as a whole.
+        classes: number of classes.
+        folds: how many; fewer where there are fewer units.
+        seed: of the random order.
+    """
+    groups, counts = _counts(units, classes)
+    folds = min(folds, len(groups))
+    side = _assign(counts, np.full(folds, 1 / folds), np.random.default_rng(seed), _uneven)
+    return [part for part in _sides(units, groups, side, folds) if part]
+
+
+def split_units(units: Units, classes: int, *, seed: int, test_share: float = 0.2) -> Split:
+    """Chooses whole units for test and validation so that each class keeps about its share there.
+
+    Args:
+        units: what is held out as a whole.
         classes: number of classes.
         seed: of the random order.
         test_share: share of the windows for the test; half as much goes to validation.
     """
-    names = [take.group for take in takes]
-    if len(set(names)) < 4:
-        names = [str(number) for number in range(len(takes))]
-    groups = sorted(set(names))
-    counts = np.zeros((len(groups), classes))
-    place = {name: row for row, name in enumerate(groups)}
-    for name, take in zip(names, takes, strict=True):
-        counts[place[name], take.label] += len(take.ends)
-    total = np.maximum(counts.sum(axis=0), 1)
+    groups, counts = _counts(units, classes)
     shares = np.array([1 - 1.5 * test_share, 0.5 * test_share, test_share])
-    side = _assign(counts / total, shares, np.random.default_rng(seed))
-    return Split(*([n for n, name in enumerate(names) if side[place[name]] == which] for which in range(3)))
+    side = _assign(counts, shares, np.random.default_rng(seed), _cost)
+    side = _filled_up(side, counts, shares)
+    return Split(*_sides(units, groups, side, 3))
+
+
+def _sides(units: Units, groups: list[str], side: npt.NDArray[np.int64], count: int) -> list[list[int]]:
+    place = {name: row for row, name in enumerate(groups)}
+    rows = [int(side[place[name]]) for name in units.names]
+    return [[n for n, own in enumerate(rows) if own == which] for which in range(count)]
+
+
+def _counts(units: Units, classes: int) -> tuple[list[str], _Float]:
+    """Names of the units (U), and the share of each class's windows that each has (U, C)."""
+    groups = sorted(set(units.names))
+    place = {name: row for row, name in enumerate(groups)}
+    counts = np.zeros((len(groups), classes))
+    for name, take in zip(units.names, units.takes, strict=True):
+        counts[place[name], take.label] += len(take.ends)
+    return groups, counts / np.maximum(counts.sum(axis=0), 1)
 
 
 def _assign(
-    counts: npt.NDArray[np.float64], shares: npt.NDArray[np.float64], random: np.random.Generator
+    counts: _Float, shares: _Float, random: np.random.Generator, cost_of: _CostOf
 ) -> npt.NDArray[np.int64]:
-    """(G,) side of each group, for counts (G, C) as shares of their class."""
+    """(U,) side of each unit, for counts (U, C) as shares of their class.
+
+    A greedy choice, the best of many random orders: each unit to the side where it lessens the distance to
+    the wanted share of each class the most.
+    """
     best_cost, best = np.inf, np.zeros(len(counts), np.int64)
     for _ in range(60):
         side = np.zeros(len(counts), np.int64)
-        filled = np.zeros((3, counts.shape[1]))
-        order = random.permutation(len(counts))
-        for row in order:
-            costs = [
-                ((filled + np.eye(3)[which][:, None] * counts[row]) / shares[:, None]).max(axis=0).sum()
-                + 0.3 * ((filled + np.eye(3)[which][:, None] * counts[row]) ** 2 / shares[:, None]).sum()
-                for which in range(3)
-            ]
+        filled = np.zeros((len(shares), counts.shape[1]))
+        for row in random.permutation(len(counts)):
+            with_row = filled[None] + np.eye(len(shares))[:, :, None] * counts[row]  # (side chosen, S, C)
+            load = with_row / shares[:, None]
+            costs = load.max(axis=1).sum(axis=1) + 0.3 * (load * with_row).sum(axis=(1, 2))
+            costs += 0.01 * (load.sum(axis=2) * with_row.sum(axis=2)).sum(axis=1)  # what is alike: evenly
             side[row] = int(np.argmin(costs))
             filled[side[row]] += counts[row]
-        cost = _cost(filled, shares)
+        cost = cost_of(filled, shares)
         if cost < best_cost:
             best_cost, best = cost, side
-    return _filled_up(best, counts, shares)
+    return best
 
 
-def _cost(filled: npt.NDArray[np.float64], shares: npt.NDArray[np.float64]) -> float:
-    """How far sides with these shares of each class (3, C) are from `shares`; a missing class weighs most."""
+def _cost(filled: _Float, shares: _Float) -> float:
+    """How far sides with these shares of each class (S, C) are from `shares`; a missing class weighs most."""
     missing = (filled[0] == 0).sum() * 10 + (filled == 0).sum()
     return float(((filled - shares[:, None]) ** 2 / shares[:, None]).sum() + missing)
 
 
-def _filled_up(
-    side: npt.NDArray[np.int64], counts: npt.NDArray[np.float64], shares: npt.NDArray[np.float64]
-) -> npt.NDArray[np.int64]:
-    """Moves single groups while a class is missing on a side and a move helps: few groups need it."""
+def _uneven(filled: _Float, shares: _Float) -> float:
+    """The same for folds: a class that is in one fold only is never trained on when it is tested."""
+    alone = ((filled > 0).sum(axis=0) == 1).sum() * 10
+    empty = (filled.sum(axis=1) == 0).sum() * 100
+    return float(((filled - shares[:, None]) ** 2 / shares[:, None]).sum() + alone + empty)
+
+
+def _filled_up(side: npt.NDArray[np.int64], counts: _Float, shares: _Float) -> npt.NDArray[np.int64]:
+    """Moves single units while a class is missing on a side and a move helps: few units need it."""
 
     def cost(sides: npt.NDArray[np.int64]) -> tuple[float, bool]:
         filled = np.stack([counts[sides == which].sum(axis=0) for which in range(3)])

@@ -4,89 +4,38 @@ from __future__ import annotations
 
 import datetime
 import json
-import math
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 try:
     import torch
-    from torch.nn import functional
 except ModuleNotFoundError as missing:
     from classifier.training.errors import TrainingError
 
     raise TrainingError("training needs PyTorch: pip install 'posewatch[train]'") from missing
 
-from classifier.features import FEATURE_COUNT, FEATURES_VERSION, features
 from classifier.labels import DEFAULT_LABELS
 from classifier.model import ActionModel
 from classifier.recording import Recording, read_folder
-from classifier.training.augment import augment
+from classifier.training.advice import advice
+from classifier.training.calibration import calibrate, held_out_probabilities
 from classifier.training.errors import TrainingError
-from classifier.training.export import export_onnx
-from classifier.training.metrics import Scores, best_thresholds, fit_temperature, score, softmax
-from classifier.training.network import ActionNetwork
-from classifier.training.report import write_card, write_plots
-from classifier.training.split import split_takes
-from classifier.training.windows import LabelledWindows, Take, cut, takes_of
+from classifier.training.metrics import reliability, score, softmax
+from classifier.training.outcome import Answers, Calibration, HeldOut, TrainingReport
+from classifier.training.plots import write_plots
+from classifier.training.recipes import ClassicRecipe, Fitted, OwnRecipe, Recipe
+from classifier.training.report import write_card
+from classifier.training.rounds import Round, held_out_notes, plan
+from classifier.training.settings import TrainingSettings
+from classifier.training.split import Units, units_of
+from classifier.training.steps import Steps
+from classifier.training.windows import Take, all_windows, takes_of
 
 __all__ = ["TrainingReport", "TrainingSettings", "train"]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """What may be chosen.
-
-    Attributes:
-        sample_rate: samples per second of a window.
-        seconds: length of a window.
-        epochs: passes; each sees up to `windows_per_epoch` windows, every class as often as the others.
-        windows_per_epoch: at most.
-        batch: windows per step.
-        hidden: width of the LSTM.
-        layers: LSTM layers.
-        learning_rate: peak of the one-cycle schedule.
-        seed: of everything random.
-        threads: CPU threads of PyTorch.
-        final: trains once more on all groups after the scores are known, and writes that network.
-    """
-
-    sample_rate: float = 15.0
-    seconds: float = 2.0
-    epochs: int = 30
-    windows_per_epoch: int = 12000
-    batch: int = 256
-    hidden: int = 80
-    layers: int = 2
-    learning_rate: float = 3e-3
-    seed: int = 1
-    threads: int = 2
-    final: bool = False
-
-    @property
-    def samples(self) -> int:
-        """Samples T of a window."""
-        return max(2, round(self.sample_rate * self.seconds))
-
-
-@dataclass(slots=True)
-class TrainingReport:
-    """What came out: scores on the groups that training has not seen, and where it was written."""
-
-    labels: tuple[str, ...]
-    takes: dict[str, int]
-    windows: dict[str, int]
-    test: Scores
-    test_groups: tuple[str, ...]
-    temperature: float
-    thresholds: dict[str, float]
-    losses: list[float] = field(default_factory=list)
-    validation_f1: list[float] = field(default_factory=list)
-    files: tuple[Path, ...] = ()
 
 
 def train(
@@ -98,8 +47,11 @@ def train(
     note: str = "",
     licence: str = "yours; that of the recordings may bind it",
     progress: Callable[[str], None] = lambda _: None,
+    share: Callable[[float], None] = lambda _: None,
 ) -> TrainingReport:
     """Trains, evaluates on unseen groups, and writes the model, its card (.md) and plots (.png).
+
+    Nothing is written before everything is known, and each file whole or not at all.
 
     Args:
         folder: recordings `.../LABEL.txt`; recordings of one folder are one group unless they say otherwise.
@@ -109,6 +61,7 @@ def train(
         note: paragraph about the data for the model card.
         licence: of the weights, for the model card.
         progress: called with a line from time to time.
+        share: called with the share, 0..1, of the work that is done.
 
     Raises:
         RecordingError: a recording is damaged, or there are none.
@@ -116,61 +69,51 @@ def train(
         OSError: an output cannot be written.
     """
     settings = settings or TrainingSettings()
+    begin = time.monotonic()
     torch.set_num_threads(settings.threads)
-    torch.manual_seed(settings.seed)
-    random = np.random.default_rng(settings.seed)
-    recordings = read_folder(folder, rate=rate)
+    recordings = read_folder(folder, rate=rate, problems=progress)
     labels = _labels(recordings)
     takes = takes_of(recordings, labels)
     _check(takes, labels, folder)
-    split = split_takes(takes, len(labels), seed=settings.seed)
-    progress(f"{len(takes)} takes of {len(labels)} labels, {len(split.train)} to train on")
+    recipe = _recipe(recordings, labels, settings)
+    units = units_of(takes, len(labels))
+    rounds = plan(units, len(labels), settings.folds, seed=settings.seed)
+    notes = held_out_notes(units, labels, rounds)
+    for line in (*recipe.notes, *notes):
+        progress(line)
+    crossed = len(rounds) > 1
+    again = settings.final or crossed or settings.recipe == "classic"
+    steps = Steps(len(rounds) + again, progress, share)
 
-    validation, test = (_natural(takes, side, settings) for side in (split.validation, split.test))
-    network = _new_network(takes, split.train, len(labels), settings, random)
-    losses, validation_f1 = _fit(network, takes, split.train, validation, labels, settings, random, progress)
-    logits = _logits(network, validation, settings)
-    temperature = fit_temperature(logits, validation.labels)
-    calibrated = softmax(logits / temperature)
-    thresholds = best_thresholds(calibrated, validation.labels, labels)
-    test_scores = score(softmax(_logits(network, test, settings) / temperature), test.labels, labels)
-    groups = tuple(sorted({takes[number].group for number in split.test}))
-    if settings.final:
-        progress("once more, on all groups")
-        everything = range(len(takes))
-        network = _new_network(takes, everything, len(labels), settings, random)
-        _fit(network, takes, everything, validation, labels, settings, random, progress)
+    held: list[HeldOut] = []
+    for number, one in enumerate(rounds, start=1):
+        steps.begin(f"fold {number}/{len(rounds)}" if crossed else "")
+        fitted = recipe.fit(units.takes, one.train, one.validation, None, steps.after_epoch, last=False)
+        held.append(_ask(recipe, fitted, units, one))
+    curves = fitted.epochs
+    if again:
+        steps.begin("all takes")
+        length = round(float(np.mean([one.best for one in held])))
+        fitted = recipe.fit(takes, range(len(takes)), [], length, steps.after_epoch, last=True)
+    report = _report(takes, labels, held, recipe)
+    report.notes = [*recipe.notes, *notes]
+    report.curves = fitted.epochs if crossed or settings.recipe == "classic" else curves
+    report.own_split, report.again = fitted.own_split, again
+    report.seconds = time.monotonic() - begin
 
-    export_onnx(
-        network,
-        out,
-        samples=settings.samples,
-        temperature=temperature,
-        metadata={
-            "features": FEATURES_VERSION,
-            "labels": json.dumps(labels),
-            "rate": str(settings.sample_rate),
-            "seconds": str(settings.seconds),
-            "thresholds": json.dumps(thresholds),
-            "trained": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        },
-    )
-    _verify(out, network, test, temperature, settings)
-    report = TrainingReport(
-        labels=labels,
-        takes=dict(Counter(labels[take.label] for take in takes)),
-        windows={name: sum(len(t.ends) for t in takes if t.label == n) for n, name in enumerate(labels)},
-        test=test_scores,
-        test_groups=groups,
-        temperature=temperature,
-        thresholds=thresholds,
-        losses=losses,
-        validation_f1=validation_f1,
-    )
+    written = out.with_name(f".{out.name}.new.onnx")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        recipe.export(fitted, written, report.calibration.temperature, _metadata(report, recipe))
+        _verify(written, recipe, fitted, takes, report.calibration)
+        written.replace(out)
+    finally:
+        written.unlink(missing_ok=True)
     plots, card = out.with_suffix(".png"), out.with_suffix(".md")
-    write_plots(plots, test_scores, losses, validation_f1)
-    write_card(card, out, report, settings, note=note, licence=licence)
+    write_plots(plots, report.test, report.reliability, report.curves)
+    write_card(card, out, report, settings, rate=recipe.rate, note=note, licence=licence)
     report.files = (out, card, plots)
+    share(1.0)
     return report
 
 
@@ -185,154 +128,77 @@ def _check(takes: Sequence[Take], labels: Sequence[str], folder: Path) -> None:
         raise TrainingError(f"{folder}: only the label {labels[0]}: record at least two different ones")
     counts = Counter(take.label for take in takes)
     for number, label in enumerate(labels):
-        if counts[number] < 3:
-            raise TrainingError(
-                f"{folder}: {label}: {counts[number]} takes of at least 0.6 s: record at least 3, "
-                "best of different people"
-            )
+        if not counts[number]:
+            raise TrainingError(f"{folder}: {label}: no take of at least 0.6 s: record longer ones")
 
 
-def _natural(takes: Sequence[Take], side: Sequence[int], settings: TrainingSettings) -> LabelledWindows:
-    """All windows of some takes, as they are."""
-    choice = np.array([number for number in side for _ in takes[number].ends], np.int64)
-    ends = np.concatenate([takes[number].ends for number in side]) if side else np.empty(0)
-    return cut(takes, choice, ends, rate=settings.sample_rate, samples=settings.samples)
+def _recipe(recordings: Sequence[Recording], labels: Sequence[str], settings: TrainingSettings) -> Recipe:
+    if settings.recipe == "classic":
+        return ClassicRecipe(labels, settings, [recording.rate for recording in recordings])
+    if settings.recipe == "posewatch":
+        return OwnRecipe(labels, settings)
+    raise TrainingError(f"recipe {settings.recipe}: choose posewatch or classic")
 
 
-def _new_network(
-    takes: Sequence[Take],
-    side: Sequence[int],
-    classes: int,
-    settings: TrainingSettings,
-    random: np.random.Generator,
-) -> ActionNetwork:
-    """A network whose normalisation fits the training windows."""
-    network = ActionNetwork(FEATURE_COUNT, classes, hidden=settings.hidden, layers=settings.layers)
-    sampler = _Sampler(takes, side, settings, random)
-    values = features(*_changed(sampler.draw(2000), random), settings.sample_rate)
-    values = values[values[..., -1] > 0]
-    network.mean.copy_(torch.from_numpy(values.mean(axis=0)))
-    network.scale.copy_(torch.from_numpy(1 / np.maximum(values.std(axis=0), 0.05)))
-    return network
+def _ask(recipe: Recipe, fitted: Fitted, units: Units, one: Round) -> HeldOut:
+    def answers(side: Sequence[int]) -> Answers:
+        windows = all_windows(units.takes, side, rate=recipe.rate, samples=recipe.samples)
+        return Answers(*recipe.ask(fitted, windows), windows.labels, windows.takes)
+
+    groups = tuple(sorted({units.names[number] for number in one.test}))
+    return HeldOut(answers(one.test), answers(one.validation), groups, fitted.best)
 
 
-class _Sampler:
-    """Draws windows: every class alike; within it, sources by the root of their size."""
-
-    def __init__(
-        self,
-        takes: Sequence[Take],
-        side: Sequence[int],
-        settings: TrainingSettings,
-        random: np.random.Generator,
-    ) -> None:
-        self._takes, self._settings, self._random = takes, settings, random
-        self._choice = np.array([number for number in side for _ in takes[number].ends], np.int64)
-        self._ends = np.concatenate([takes[number].ends for number in side])
-        keys = [(takes[n].label, takes[n].group.split("/")[0]) for n in self._choice.tolist()]
-        sizes = Counter(keys)
-        sums = dict.fromkeys((label for label, _ in sizes), 0.0)
-        for (label, _), size in sizes.items():
-            sums[label] += math.sqrt(size)
-        weights = np.array([1 / math.sqrt(sizes[key]) / sums[key[0]] for key in keys])
-        self._weights = weights / weights.sum()
-        self.count = len(self._choice)
-
-    def draw(self, count: int) -> LabelledWindows:
-        rows = self._random.choice(len(self._choice), size=count, p=self._weights)
-        jitter = self._random.uniform(-0.1, 0.0, count)
-        choice = self._choice[rows]
-        first = np.array([self._takes[number].ends[0] for number in choice.tolist()])
-        ends = np.maximum(self._ends[rows] + jitter, first)
-        speeds = np.exp(self._random.uniform(-0.18, 0.18, count))
-        # Cameras of 5 to 30 frames a second, for takes of 30.
-        strides = self._random.choice([1, 2, 3, 6], count, p=[0.4, 0.25, 0.2, 0.15])
-        return cut(
-            self._takes,
-            choice,
-            ends,
-            rate=self._settings.sample_rate,
-            samples=self._settings.samples,
-            speeds=speeds,
-            strides=strides,
-        )
-
-
-def _changed(
-    windows: LabelledWindows, random: np.random.Generator
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    return augment(windows.landmarks, windows.valid, random)
-
-
-def _fit(
-    network: ActionNetwork,
-    takes: Sequence[Take],
-    side: Sequence[int],
-    validation: LabelledWindows,
-    labels: Sequence[str],
-    settings: TrainingSettings,
-    random: np.random.Generator,
-    progress: Callable[[str], None],
-) -> tuple[list[float], list[float]]:
-    sampler = _Sampler(takes, side, settings, random)
-    count = min(settings.windows_per_epoch, max(4 * settings.batch, 4 * sampler.count))
-    steps = max(1, count // settings.batch)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.learning_rate, total_steps=settings.epochs * steps, pct_start=0.2
+def _report(
+    takes: Sequence[Take], labels: tuple[str, ...], held: Sequence[HeldOut], recipe: Recipe
+) -> TrainingReport:
+    if recipe.calibrated:
+        calibration, found = calibrate(held, labels), held_out_probabilities(held)
+    else:
+        calibration, found = Calibration(1.0, {}), [softmax(one.test.logits) for one in held]
+    truth = np.concatenate([one.test.truth for one in held])
+    scores = score(np.concatenate(found), truth, labels)
+    people = {
+        label: len({take.group for take in takes if take.label == number})
+        for number, label in enumerate(labels)
+    }
+    return TrainingReport(
+        labels=labels,
+        takes=dict(Counter(labels[take.label] for take in takes)),
+        windows={name: sum(len(t.ends) for t in takes if t.label == n) for n, name in enumerate(labels)},
+        test=scores,
+        rounds=[score(f, one.test.truth, labels) for f, one in zip(found, held, strict=True)],
+        test_groups=tuple(sorted({group for one in held for group in one.groups})),
+        calibration=calibration,
+        reliability=reliability(np.concatenate(found), truth),
+        confused=advice(scores, people=people, mirrored=recipe.mirrored),
     )
-    losses: list[float] = []
-    scores: list[float] = []
-    for epoch in range(settings.epochs):
-        network.train()
-        total = 0.0
-        windows = sampler.draw(steps * settings.batch)
-        for step in range(steps):
-            part = slice(step * settings.batch, (step + 1) * settings.batch)
-            inputs = features(
-                *augment(windows.landmarks[part], windows.valid[part], random), settings.sample_rate
-            )
-            logits = network(torch.from_numpy(inputs))
-            truth = torch.from_numpy(windows.labels[part])
-            loss = functional.cross_entropy(logits, truth, label_smoothing=0.05)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            total += float(loss.detach())
-        losses.append(total / steps)
-        found = softmax(_logits(network, validation, settings))
-        scores.append(score(found, validation.labels, labels).macro_f1)
-        progress(f"epoch {epoch + 1}/{settings.epochs} loss {losses[-1]:.3f} validation F1 {scores[-1]:.3f}")
-    return losses, scores
 
 
-def _logits(
-    network: ActionNetwork, windows: LabelledWindows, settings: TrainingSettings
-) -> npt.NDArray[np.float64]:
-    network.eval()
-    parts = []
-    with torch.inference_mode():
-        for start in range(0, len(windows.labels), 1024):
-            part = slice(start, start + 1024)
-            inputs = features(windows.landmarks[part], windows.valid[part], settings.sample_rate)
-            parts.append(network(torch.from_numpy(inputs)).numpy().astype(np.float64))
-    return np.concatenate(parts) if parts else np.empty((0, network.head.out_features))
+def _metadata(report: TrainingReport, recipe: Recipe) -> dict[str, str]:
+    rejection = report.calibration.rejection
+    return ({} if rejection is None else {"rejection": rejection.text()}) | {
+        "features": recipe.features,
+        "labels": json.dumps(report.labels),
+        "rate": str(recipe.rate),
+        "seconds": str(recipe.samples / recipe.rate),
+        "thresholds": json.dumps(report.calibration.thresholds),
+        "held_out": json.dumps([] if report.again else report.test_groups),
+        "trained": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+    }
 
 
 def _verify(
-    out: Path,
-    network: ActionNetwork,
-    windows: LabelledWindows,
-    temperature: float,
-    settings: TrainingSettings,
+    out: Path, recipe: Recipe, fitted: Fitted, takes: Sequence[Take], calibration: Calibration
 ) -> None:
     """The written file must answer as the network does."""
-    few = LabelledWindows(windows.landmarks[:64], windows.valid[:64], windows.labels[:64], windows.takes[:64])
-    if not len(few.labels):
-        return
-    expected = softmax(_logits(network, few, settings) / temperature)
-    error = float(np.abs(ActionModel(out).probabilities(few.landmarks, few.valid) - expected).max())
-    if error > 1e-3:
+    some = range(0, len(takes), max(1, len(takes) // 16))
+    windows = all_windows(takes, some, rate=recipe.rate, samples=recipe.samples)
+    logits, distances = recipe.ask(fitted, windows)
+    expected = softmax(logits / calibration.temperature)
+    if calibration.rejection is not None:
+        expected *= calibration.rejection.known(distances)[:, None]
+    answers = ActionModel(out).probabilities(windows.landmarks, windows.valid, windows.sizes)
+    error = float(np.abs(answers - expected).max())
+    if error > 5e-3:
         raise TrainingError(f"{out}: ONNX Runtime differs from PyTorch by {error:.4f}: update onnxruntime")

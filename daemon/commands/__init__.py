@@ -5,6 +5,7 @@ from __future__ import annotations
 from daemon.commands.benchmark import add_benchmark
 from daemon.commands.check import add_check
 from daemon.commands.demo import add_demo
+from daemon.commands.evaluate import add_evaluate
 from daemon.commands.models import add_models
 from daemon.commands.record import add_record
 from daemon.commands.replay import add_replay
@@ -16,6 +17,7 @@ __all__ = [
     "add_benchmark",
     "add_check",
     "add_demo",
+    "add_evaluate",
     "add_models",
     "add_record",
     "add_replay",

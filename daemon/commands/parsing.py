@@ -11,7 +11,14 @@ if TYPE_CHECKING:
 else:
     Subparsers = object  # the class is private, and generic for type checkers only
 
-__all__ = ["Subparsers", "add_command", "config_argument", "positive_integer", "positive_number"]
+__all__ = [
+    "Subparsers",
+    "add_command",
+    "config_argument",
+    "natural_number",
+    "positive_integer",
+    "positive_number",
+]
 
 
 def add_command(subparsers: Subparsers, name: str, summary: str, example: str) -> argparse.ArgumentParser:
@@ -47,4 +54,11 @@ def positive_integer(text: str) -> int:
     """A whole number above 0, for argparse."""
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text}: must be a whole number above 0")
+    return int(text)
+
+
+def natural_number(text: str) -> int:
+    """A whole number from 0 on, for argparse."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text}: must be a whole number, 0 or above")
     return int(text)

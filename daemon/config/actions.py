@@ -56,7 +56,7 @@ class ActionsConfig(ConfigModel):
     min_score: float = Field(
         default=0.5,
         title="Enter at",
-        description="Score from which a label may appear; below it: unknown.",
+        description="Score from which a label may appear; below it: unknown. The model's own where left out.",
         ge=0.0,
         le=1.0,
     )
@@ -78,11 +78,17 @@ class ActionsConfig(ConfigModel):
         default_factory=dict, title="By label", description="Other values for single labels, such as falling."
     )
 
-    def for_label(self, label: str) -> LabelSettings:
-        """The effective hysteresis of a label."""
+    def for_label(self, label: str, usual: float | None = None) -> LabelSettings:
+        """The effective hysteresis of a label.
+
+        Args:
+            label: its name.
+            usual: score that the model itself asks for it, which counts where the configuration has none.
+        """
         own = self.labels.get(label) or LabelConfig()
+        asked = self.min_score if usual is None or "min_score" in self.model_fields_set else usual
         return LabelSettings(
-            min_score=self.min_score if own.min_score is None else own.min_score,
+            min_score=asked if own.min_score is None else own.min_score,
             exit_ratio=self.exit_ratio if own.exit_ratio is None else own.exit_ratio,
             confirm=self.confirm if own.confirm is None else own.confirm,
         )

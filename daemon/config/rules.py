@@ -70,7 +70,7 @@ class FallRule(RuleBase):
 
     type: Literal["fall"] = Field(title="Type", description="A person falls.")
     min_score: float = Field(
-        default=0.4,
+        default=0.6,
         title="Score",
         description="Evidence below this score does not count; the body must come down as well.",
         ge=0.0,

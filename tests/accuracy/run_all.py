@@ -21,6 +21,8 @@ REPORTS = (
     "pose_backends",
     "pose_following",
     "pose_refinement",
+    "recipes",
+    "similar_actions",
     "alerts",
 )
 

@@ -7,45 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
+from takes import take
 
 from classifier.model import ActionModel
-from classifier.recording import Recording, write_recording
-
-RATE, SECONDS = 25.0, 6.0
-# Left shoulder, elbow, wrist, hip, knee, ankle, heel, toes: x to the person's left and y down, hips at 0.
-_LEFT = {
-    **{11: (0.12, -0.3), 13: (0.16, -0.14), 15: (0.17, 0.02), 23: (0.08, 0.0)},
-    **{25: (0.09, 0.25), 27: (0.09, 0.48), 29: (0.09, 0.51), 31: (0.12, 0.53)},
-}
+from classifier.recording import write_recording
 
 
 def train(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "daemon.cli", "train", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=230)
-
-
-def take(label: str, seed: int) -> Recording:
-    """A person who stands, or who waves with the right arm, a little different every time."""
-    random = np.random.default_rng(seed)
-    times = np.arange(round(SECONDS * RATE)) / RATE
-    body = np.zeros((33, 4), np.float32)
-    body[:, 3] = 0.95
-    body[:11, :2] = (0.0, -0.42)
-    for left, (x, y) in _LEFT.items():
-        body[left, :2], body[left + 1, :2] = (x, y), (-x, y)
-    body[[17, 19, 21]], body[[18, 20, 22]] = body[15], body[16]
-    poses = np.repeat(body[None], len(times), axis=0)
-    if label == "waving":
-        swing = 0.12 * np.sin(2 * np.pi * 1.5 * times + random.uniform(0, 6))
-        for landmark in (16, 18, 20, 22):
-            poses[:, landmark, 0] = -0.2 + swing
-            poses[:, landmark, 1] = -0.55
-        poses[:, 14, :2] = (-0.2, -0.35)
-    poses[..., :2] += random.normal(0, 0.004, poses[..., :2].shape)
-    poses[..., :2] = poses[..., :2] * random.uniform(0.3, 0.6) + random.uniform(0.4, 0.6, 2)
-    return Recording(label, np.arange(len(times)), poses.astype(np.float32), rate=RATE, width=480, height=480)
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +35,11 @@ def test_training_ends_with_a_model_its_card_and_its_scores(recordings: Path, tm
     done = train(recordings, "--out", out, "--epochs", 3, "--seed", 4)
     assert done.returncode == 0, done.stderr
     assert {path.name for path in out.parent.iterdir()} == {"mine.onnx", "mine.md", "mine.png"}
-    assert [line.split()[1] for line in done.stderr.splitlines() if line.startswith("epoch")] == [
-        "1/3", "2/3", "3/3",
-    ]  # fmt: skip
+    passes = [line for line in done.stderr.splitlines() if "epoch" in line]
+    assert len(passes) == 6 * 3  # five folds, and once more on everything
+    assert passes[0].startswith("fold 1/5 epoch 1/3 loss ")
+    assert passes[-1].startswith("all takes epoch 3/3 loss ")
+    assert "5 folds by group" in done.stdout
     truth = next(line for line in done.stdout.splitlines() if line.startswith("truth"))
     assert truth.split()[:3] == ["truth", "standin", "waving"]
     for label in ("standing", "waving"):
@@ -96,3 +69,55 @@ def test_too_little_to_train_on_is_one_line(recordings: Path, tmp_path: Path) ->
     assert line.startswith("posewatch: ")
     assert "only the label walking" in line
     assert not (tmp_path / "mine.onnx").exists()
+
+
+def test_one_take_of_each_label_of_one_person_will_do_and_the_card_says_so(
+    recordings: Path, tmp_path: Path
+) -> None:
+    assert recordings.is_dir()
+    for label in ("left_wave", "right_wave", "standing"):
+        write_recording(tmp_path / "me" / f"{label.upper()}.txt", take(label, 1, seconds=12.0))
+    out = tmp_path / "mine.onnx"
+    done = train(tmp_path / "me", "--out", out, "--epochs", 8, "--folds", 2)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("ONE PERSON ONLY")
+    card = out.with_suffix(".md").read_text()
+    assert "**ONE PERSON ONLY" in card
+    assert "ONE TAKE ONLY: standing, left_wave, right_wave" in card
+    for label in ("left_wave", "right_wave", "standing"):  # told apart although each is mirrored
+        row = next(line for line in done.stdout.splitlines() if line.startswith(label))
+        assert float(row.split()[-1]) > 0.9, done.stdout
+
+
+def test_a_lone_side_is_not_mirrored_into_itself(recordings: Path, tmp_path: Path) -> None:
+    assert recordings.is_dir()
+    for number in range(2):
+        for label in ("left_wave", "standing"):
+            write_recording(tmp_path / f"p{number}" / f"{label.upper()}.txt", take(label, number))
+    done = train(tmp_path, "--out", tmp_path / "mine.onnx", "--epochs", 1)
+    assert done.returncode == 0, done.stderr
+    assert "not mirrored, as there is no label for the other side: left_wave" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("--augment", "twist=1"), "augmentation twist: choose of"),
+        (("--augment", "yaw=90"), "yaw=90: must be within 0..60"),
+        (("--augment", "yaw"), "yaw: give a name and a number"),
+        (("--swap", "standing"), "standing: give two labels"),
+        (("--out", "mine.pt"), "end its name with .onnx"),
+        (("--folds", "-1"), "must be a whole number"),
+    ],
+)
+def test_wrong_arguments_are_told(recordings: Path, arguments: tuple[str, ...], what: str) -> None:
+    done = train(recordings, *arguments)
+    assert done.returncode == 2
+    assert what in done.stderr.splitlines()[-1]
+
+
+def test_a_swap_of_a_label_that_is_not_there_writes_nothing(recordings: Path, tmp_path: Path) -> None:
+    done = train(recordings, "--out", tmp_path / "mine.onnx", "--swap", "waving=nodding")
+    assert done.returncode == 1
+    assert "no label nodding: there are standing, waving" in done.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []

@@ -4,45 +4,43 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from classifier.recording import Recording, write_recording
+from classifier.training.corpus.activities import Scene, daily_activity, made_fall, scenes_of
 from classifier.training.corpus.body import RATE, Body
-from classifier.training.corpus.camera import random_camera, see
+from classifier.training.corpus.camera import close_camera, random_camera, see, steep_camera
+from classifier.training.corpus.gait import stride
 from classifier.training.corpus.motions import fall, hold, seat, swing_arms
 from classifier.training.corpus.sources import Motion, read_motions
 
-__all__ = ["Scene", "build", "scenes"]
+__all__ = ["Scene", "build", "scenes", "stands"]
 
 _VIEWS = {  # cameras a scene, so that each class gets about as many windows
     "standing": 1,
-    "walking": 9,
-    "running": 9,
+    "walking": 5,
+    "running": 6,
     "sitting": 1,
     "bending": 5,
     "falling": 1,
     "lying": 1,
     "waving": 3,
+    "changing_posture": 1,
     "punching_kicking": 4,
     "other": 1,
 }
-_SPEEDS = {"walking": (0.9, 1.5), "running": (1.0, 1.5)}  # of the sources: their actors are slow
-_SYNTHETIC = 260  # made-up scenes of each kind: falls, idle standing, seated people
+_SPEEDS = {  # of the sources, whose actors are slow; the one set that sneaks would look like running
+    ("utkinect", "walking"): (0.9, 1.6),
+    ("hdm05", "walking"): (0.8, 1.2),
+    ("hdm05", "running"): (1.0, 1.5),
+    ("msr", "running"): (1.0, 1.3),
+}
+_CLOSE = {"waving": 0.3, "sitting": 0.2, "standing": 0.15, "other": 0.1}  # webcams, counters
+_STEEP = 0.15  # of cameras look down from a ceiling
+_SYNTHETIC = 380  # made-up scenes of each kind: falls, idle standing, seated people
 _LEAD = 45  # frames before the part that counts
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """A body in motion with its label, which holds from frame `labelled_from` on."""
-
-    name: str
-    label: str
-    group: str
-    body: Body
-    labelled_from: int = 0
 
 
 def build(
@@ -63,7 +61,7 @@ def build(
     progress(f"{len(motions)} motions")
     random, written = np.random.default_rng(seed), Counter[str]()
     for scene in scenes(motions, random):
-        for view in range(_VIEWS[scene.label]):
+        for view in range(2 if scene.name.startswith("made") else _VIEWS[scene.label]):
             recording = _view(scene, random)
             if recording is not None:
                 name = f"{scene.name}-{view}"
@@ -79,7 +77,7 @@ def scenes(motions: Sequence[Motion], random: np.random.Generator) -> Iterator[S
     for motion in motions:
         yield from _parts(motion, random)
     uprights = [motion for motion in motions if motion.label in {"walking", "running", "other", "waving"}]
-    poses = [motion for motion in motions if _stands(motion.body[0])]
+    poses = [motion for motion in motions if stands(motion.body[0])]
     for number in range(_SYNTHETIC):
         yield from _fall_scenes(uprights[random.integers(len(uprights))], number, random)
         motion = poses[random.integers(len(poses))]
@@ -87,8 +85,17 @@ def scenes(motions: Sequence[Motion], random: np.random.Generator) -> Iterator[S
         yield Scene(f"idle{number}", "standing", motion.group, idle)
         motion = poses[random.integers(len(poses))]
         sitting = seat(hold(motion.body[0], random.uniform(4, 7), random, sway=0.01), random)
-        busy = swing_arms(sitting, random, strength=float(random.choice([0.1, 0.3, 0.6])), sigma=15.0)
+        busy = swing_arms(sitting, random, strength=float(random.choice([0.1, 0.2])), sigma=15.0)
         yield Scene(f"seated{number}", "sitting", motion.group, busy)
+        for label in ("walking", "running")[: 2 - number % 2]:
+            motion = poses[random.integers(len(poses))]
+            gait = stride(motion.body[0], random.uniform(2.5, 4.5), random, running=label == "running")
+            yield Scene(f"made-{label}{number}", label, motion.group, gait, 12)
+        motion = poses[random.integers(len(poses))]
+        yield from scenes_of(daily_activity(motion.body[0], random), motion.group, number)
+        if number % 2:
+            motion = poses[random.integers(len(poses))]
+            yield from scenes_of(made_fall(motion.body[0], random), motion.group, number)
 
 
 def _parts(motion: Motion, random: np.random.Generator) -> Iterator[Scene]:
@@ -96,11 +103,11 @@ def _parts(motion: Motion, random: np.random.Generator) -> Iterator[Scene]:
     count = len(body)
     if motion.label == "lie_down":
         down = _first(body[:, [11, 12, 23, 24], 1].max(axis=1) < 0.38, count)
-        yield Scene(f"{name}-down", "other", group, body[:down], min(20, down - 1))
+        yield Scene(f"{name}-down", "changing_posture", group, body[:down], min(20, down - 1))
         rest = hold(body[-1], random.uniform(3, 6), random, sway=0.005)
         yield Scene(name, "lying", group, np.concatenate([body[max(0, down - _LEAD) :], rest]), _LEAD)
         up = np.concatenate([rest[-60:], body[::-1]])
-        yield Scene(f"{name}-up", "other", group, up, 80)
+        yield Scene(f"{name}-up", "changing_posture", group, up, 80)
     elif motion.label in {"sit_down", "stand_up"}:
         forward = body if motion.label == "sit_down" else body[::-1]
         height = forward[:, 23:25, 1].mean(axis=1)
@@ -113,9 +120,13 @@ def _parts(motion: Motion, random: np.random.Generator) -> Iterator[Scene]:
         if going > 25:
             yield Scene(f"{name}-before", "standing", group, forward[:going])
         moving = np.concatenate([forward[max(0, going - 25) : seated]])
-        yield Scene(f"{name}-down", "other", group, moving, 15)
+        yield Scene(f"{name}-down", "changing_posture", group, moving, 15)
         yield Scene(
-            f"{name}-up", "other", group, np.concatenate([rest[-30:], forward[: seated + 1][::-1]]), 40
+            f"{name}-up",
+            "changing_posture",
+            group,
+            np.concatenate([rest[-30:], forward[: seated + 1][::-1]]),
+            40,
         )
     elif motion.label == "bending":
         low = body[:, [0, 11, 12], 1].mean(axis=1)
@@ -129,11 +140,26 @@ def _parts(motion: Motion, random: np.random.Generator) -> Iterator[Scene]:
             whole = np.concatenate([body[max(0, first - 30) : low_point], held, body[low_point:last]])
             yield Scene(name, "bending", group, whole, min(30, first))
     else:
-        yield Scene(name, motion.label, group, body, min(12, count - 1))
+        first, last = _doing(motion)
+        yield Scene(name, motion.label, group, body[:last], first)
         if motion.label == "waving":
-            yield Scene(f"{name}-seated", "waving", group, seat(body, random), min(12, count - 1))
+            yield Scene(f"{name}-seated", "waving", group, seat(body[:last], random), first)
         if motion.label == "other" and random.random() < 0.25:
             yield Scene(f"{name}-seated", "sitting", group, seat(body, random))
+
+
+def _doing(motion: Motion) -> tuple[int, int]:
+    """Frames from which and up to which the action is seen: takes begin and end with standing still."""
+    body, count = motion.body, len(motion.body)
+    if motion.label not in {"waving", "punching_kicking", "other"}:
+        return min(12, count - 1), count
+    ends = body[:, [15, 16, 27, 28]] - body[:, 23:25].mean(axis=1, keepdims=True)
+    speeds = np.linalg.norm(np.gradient(ends, 1 / RATE, axis=0), axis=-1).max(axis=1)
+    busy = speeds > 0.35 * np.percentile(speeds, 90)
+    if motion.label == "waving":  # also where a raised hand rests between two swings
+        busy |= (body[:, 15:17, 1] > body[:, 13:15, 1] + 0.05).any(axis=1)
+    first, last = _first(busy, 0), count - _first(busy[::-1], 0)
+    return min(first + 8, count - 1), max(min(last + 5, count), min(first + 20, count))
 
 
 def _fall_scenes(motion: Motion, number: int, random: np.random.Generator) -> Iterator[Scene]:
@@ -145,7 +171,7 @@ def _fall_scenes(motion: Motion, number: int, random: np.random.Generator) -> It
         lead = seat(lead, random)
     made = fall(lead, random, lying_seconds=random.uniform(2.5, 6))
     name, group = f"fall{number}", motion.group
-    through = min(len(made.body), made.lands + 10)
+    through = min(len(made.body), made.lands + 18)
     yield Scene(name, "falling", group, made.body[:through], made.begins + 3)
     start = max(0, made.lands - 30)
     yield Scene(name, "lying", group, made.body[start:], made.lands + 22 - start)
@@ -153,17 +179,30 @@ def _fall_scenes(motion: Motion, number: int, random: np.random.Generator) -> It
         rest, back = made.body[made.lands + 30 :], made.body[made.begins : made.lands + 1][::-1]
         slow = np.repeat(back, 2, axis=0)[: 2 * len(back) - 1]
         slow[1::2] = (back[:-1] + back[1:]) / 2
-        yield Scene(f"{name}-up", "other", group, np.concatenate([rest[-45:], slow]), min(45, len(rest)) + 12)
+        yield Scene(
+            f"{name}-up",
+            "changing_posture",
+            group,
+            np.concatenate([rest[-45:], slow]),
+            min(45, len(rest)) + 12,
+        )
 
 
 def _view(scene: Scene, random: np.random.Generator) -> Recording | None:
-    speed = random.uniform(*_SPEEDS.get(scene.label, (1.0, 1.0)))
+    speed = random.uniform(*_SPEEDS.get((scene.group.split("/")[0], scene.label), (1.0, 1.0)))
+    if scene.name.startswith("made"):
+        speed = 1.0
     body = _faster(scene.body, speed) * random.uniform(0.9, 1.1)
     labelled_from = round(scene.labelled_from / speed)
     if len(body) < 20:
         return None
+    chance, make = random.random(), random_camera
+    if chance < _STEEP:
+        make = steep_camera
+    elif chance < _STEEP + _CLOSE.get(scene.label, 0.0):
+        make = close_camera
     for _ in range(4):
-        camera = random_camera(body, random)
+        camera = make(body, random)
         landmarks, seen = see(body, camera, random)
         if seen[labelled_from:].mean() > 0.75 and seen.sum() > 20:
             frames = np.flatnonzero(seen)
@@ -192,7 +231,8 @@ def _faster(body: Body, speed: float) -> Body:
     return np.asarray(body[before] * (1 - share) + body[before + 1] * share)
 
 
-def _stands(pose: Body) -> bool:
+def stands(pose: Body) -> bool:
+    """Whether a pose (33, 3) is upright on its legs."""
     hips, knees, shoulders = (pose[[place, place + 1], 1].mean() for place in (23, 25, 11))
     return bool(hips > 0.75 and shoulders > hips + 0.3 and knees < hips - 0.3)
 

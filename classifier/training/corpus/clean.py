@@ -20,7 +20,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter1d
 from classifier.recording import Recording, RecordingError, read_folder
 from classifier.training.corpus.body import RATE, Body
 from classifier.training.corpus.build import scenes
-from classifier.training.corpus.camera import Camera, random_camera, self_occlusion
+from classifier.training.corpus.camera import random_camera, self_occlusion, steep_camera
 from classifier.training.corpus.sources import read_motions
 
 __all__ = ["CleanTake", "footage_takes", "projected_takes", "write_clean"]
@@ -70,7 +70,7 @@ def projected_takes(skeletons: Path, *, seed: int = 11) -> Iterator[CleanTake]:
             continue
         for _ in range(_VIEWS.get(scene.label, _USUAL_VIEWS)):
             steep = random.random() < _STEEP
-            camera = _steep_camera(scene.body, random) if steep else random_camera(scene.body, random)
+            camera = steep_camera(scene.body, random) if steep else random_camera(scene.body, random)
             pixels, depth = camera.project(scene.body)
             size = np.array([camera.width, camera.height])
             visible = (pixels >= 0).all(axis=-1) & (pixels < size).all(axis=-1)
@@ -122,22 +122,6 @@ def write_clean(path: Path, takes: list[CleanTake]) -> None:
             groups=np.array([take.group for take in takes]),
             rate=np.array(RATE),
         )
-
-
-def _steep_camera(body: Body, random: np.random.Generator) -> Camera:
-    """A camera under the ceiling, 2.6-5 m high and 0.8-3 m away, that looks down on the body's way."""
-    width, height = ((640, 480), (1280, 720), (1920, 1080))[random.integers(3)]
-    hips = body[:, 23:25].mean(axis=1)
-    target = np.array([np.median(hips[:, 0]), random.uniform(0.5, 1.1), np.median(hips[:, 2])])
-    side, away = random.uniform(0, 2 * np.pi), random.uniform(0.8, 3.0)
-    position = np.array(
-        [target[0] + away * np.cos(side), random.uniform(2.6, 5.0), target[2] + away * np.sin(side)]
-    )
-    forward = (target - position) / np.linalg.norm(target - position)
-    right = np.cross(forward, [0.0, 1.0, 0.0])
-    right /= np.linalg.norm(right)
-    focal = width / 2 / np.tan(np.radians(random.uniform(70, 110)) / 2)
-    return Camera(position, np.stack([right, np.cross(forward, right), forward]), focal, width, height)
 
 
 def _resampled(recording: Recording, part: npt.NDArray[np.int64], group: str) -> CleanTake:

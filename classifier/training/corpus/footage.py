@@ -30,6 +30,7 @@ _FALL_SECONDS = 1.6  # from the beginning of a fall to lying still
 _SETTLED = 1.0  # seconds more after which it is lying
 _NEVER = ("falling", "lying", "punching_kicking")  # in clips without a fight
 _SURE = 0.55  # mean share of the named class among those that are allowed
+_SURE_OF = {"running": 0.8}  # rare, and what hurried walkers are taken for
 _SHORTEST = 0.8  # seconds
 
 
@@ -134,7 +135,7 @@ def _harmless(people: Sequence[Recording], model: ActionModel) -> Iterator[Recor
         edges = [0, *(np.flatnonzero(np.diff(answers)) + 1).tolist(), len(answers)]
         for first, last in pairwise(edges):
             answer = int(answers[first])
-            if shares[first:last, answer].mean() >= _SURE:
+            if shares[first:last, answer].mean() >= _SURE_OF.get(model.labels[answer], _SURE):
                 yield _between(take, model.labels[answer], float(ends[first]), float(ends[last - 1]))
 
 

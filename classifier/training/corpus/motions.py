@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from classifier.training.corpus.body import RATE, Body, normalised, rotate_about, smooth_noise
 
-__all__ = ["Fall", "fall", "hold", "seat", "swing_arms", "turn"]
+__all__ = ["Fall", "bend_knees", "fall", "hold", "seat", "swing_arms", "turn"]
 
 _ARMS = ((11, (13, 15, 17, 19, 21)), (12, (14, 16, 18, 20, 22)))
 _LEGS = ((23, 25, 27, (29, 31)), (24, 26, 28, (30, 32)))
@@ -102,7 +102,7 @@ def fall(lead: Body, random: np.random.Generator, *, lying_seconds: float, faint
         if (random.random() < 0.5 if faint is None else faint)
         else random.uniform(0, 0.3)
     )
-    body = _give_way(body, collapse * np.clip(progress / 1.2, 0, 1) ** 0.8)
+    body = bend_knees(body, collapse * np.clip(progress / 1.2, 0, 1) ** 0.8)
     pivot = body[start - 1, 27:33].mean(axis=0) * np.array([1.0, 0.0, 1.0])
     facing = lead[-1, 11] - lead[-1, 12]
     heading = (
@@ -148,7 +148,7 @@ def _going_on(lead: Body, count: int) -> Body:
     return np.asarray(lead[-1] + slowing[:, None, None] * moves)
 
 
-def _give_way(body: Body, amount: Body) -> Body:
+def bend_knees(body: Body, amount: Body) -> Body:
     """Bends the knees: lowers the hips by `amount` (T,) of the leg's length, ankles in place (IK)."""
     result = body.copy()
     left = normalised((body[:, 23] - body[:, 24]) * np.array([1.0, 0.0, 1.0]))

@@ -17,7 +17,7 @@ __all__ = ["Motion", "hdm05", "msr_action3d", "read_motions", "utkinect"]
 _INCH = 0.0254
 
 _HDM05 = {
-    "squat1Reps": "other",
+    "squat1Reps": "bending",
     "hopBothLegs1hops": "other",
     "depositFloorR": "bending",
     "grabHighR": "other",

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from classifier.features import FEATURE_COUNT, POINTS, features
-from classifier.training.augment import MIRROR
+from classifier.features import FEATURE_COUNT, GROUPS, POINTS, features
+from tracker.landmarks import MIRROR
 
 TIMES = np.arange(30) / 15
 POINT_COUNT = len(POINTS)
-GLOBALS = 5 * POINT_COUNT  # first of the features that belong to no single point
-TORSO = slice(GLOBALS + 11, GLOBALS + 13)  # direction from hips to shoulders
-HIP_SPEED = slice(GLOBALS, GLOBALS + 2)
+TORSO = GROUPS["direction"][:2]  # from hips to shoulders
+HIP_SPEED = GROUPS["body speed"][2:4]
+ANGLES = GROUPS["angle"].start
 
 
 def seen(landmarks: np.ndarray, valid: np.ndarray | None = None, rate: float = 15.0) -> np.ndarray:
@@ -75,16 +75,17 @@ def test_the_mirror_image_has_mirrored_features(poses):
     mirrored[..., 0] = 640 - mirrored[..., 0]
     swap = [0, *(number + 1 if number % 2 else number - 1 for number in range(1, POINT_COUNT))]
     expected = seen(poses).copy()
-    expected[:, : 2 * POINT_COUNT] = _flip(expected[:, : 2 * POINT_COUNT], swap)
-    middle = slice(2 * POINT_COUNT, 3 * POINT_COUNT)
-    expected[:, middle] = expected[:, middle][:, swap]
-    speeds = slice(3 * POINT_COUNT, 5 * POINT_COUNT)
-    expected[:, speeds] = _flip(expected[:, speeds], swap)
-    for column in (0, 2, 4, 11, 24):  # x of the speeds, of the torso and of the way gone
-        expected[:, GLOBALS + column] *= -1
-    for left in (18, 20, 22):  # angles of left and right
-        columns = [GLOBALS + left, GLOBALS + left + 1]
-        expected[:, columns] = expected[:, columns[::-1]]
+    for name in ("position", "speed"):
+        expected[:, GROUPS[name]] = _flip(expected[:, GROUPS[name]], swap)
+    for name in ("visibility", "depth"):
+        expected[:, GROUPS[name]] = expected[:, GROUPS[name]][:, swap]
+    body_speed, direction, angle = (GROUPS[name] for name in ("body speed", "direction", "angle"))
+    for column in (*body_speed[::2], *direction[::2], GROUPS["travel"][0]):  # what is x
+        expected[:, column] *= -1
+    expected[:, direction[2:]] = expected[:, [*direction[4:], *direction[2:4]]]  # forearms
+    expected[:, angle] = expected[
+        :, [column ^ 1 if angle.start % 2 == 0 else ((column - 1) ^ 1) + 1 for column in angle]
+    ]
     np.testing.assert_allclose(seen(mirrored), expected, atol=1e-3)
 
 
@@ -113,7 +114,7 @@ def test_lying_differs_from_standing():
     assert np.abs(standing - lying).mean() > 0.1
 
 
-@pytest.mark.parametrize(("joint", "column"), [("knee", 18), ("hip", 20), ("elbow", 22)])
+@pytest.mark.parametrize(("joint", "column"), [("knee", 0), ("hip", 2), ("elbow", 4)])
 @pytest.mark.parametrize("side", [0, 1])
 def test_a_bent_limb_is_told_by_its_own_angle(joint, column, side):
     """Cosine 0 at a right angle, -1 where the limb is straight; the other side and the other joints stay."""
@@ -124,9 +125,9 @@ def test_a_bent_limb_is_told_by_its_own_angle(joint, column, side):
         x, y = pose[landmark + side, :2] - pose[middle + side, :2]
         pose[landmark + side, :2] = pose[middle + side, :2] + np.array([-y, x])
     after = seen(np.stack([pose] * 3))[0]
-    assert before[GLOBALS + column + side] < -0.9
-    assert after[GLOBALS + column + side] == pytest.approx(0.0, abs=0.2)
-    others = [GLOBALS + n for n in range(18, 24) if n != column + side]
+    assert before[ANGLES + column + side] < -0.9
+    assert after[ANGLES + column + side] == pytest.approx(0.0, abs=0.2)
+    others = [ANGLES + n for n in range(6) if n != column + side]
     np.testing.assert_allclose(after[others], before[others], atol=0.01)
 
 
@@ -135,9 +136,10 @@ def test_speed_is_in_body_lengths_a_second(rate):
     """Steady motion: the same number whatever the rate of the window."""
     times = np.arange(int(2 * rate)) / rate
     steady = np.stack([body(200, (100 + 150 * t, 240 + 30 * t)) for t in times])
-    scale = 1.2 * 0.24 * 200  # here the shoulders are the longest measure
-    scale = max(scale, 0.3 * 200, 1.15 * 0.23 * 200)
-    speed = seen(steady, rate=rate)[1:, HIP_SPEED]
+    scale = (
+        max(1.2 * 0.24, 0.3, 1.1 * 0.25, 1.15 * 0.23, 1.9 * 0.12) * 200
+    )  # the torso is the longest measure
+    speed = seen(steady, rate=rate)[2:, HIP_SPEED]
     np.testing.assert_allclose(speed, np.tile([150 / scale, 30 / scale], (len(speed), 1)) * 0.25, rtol=0.02)
 
 
@@ -145,8 +147,20 @@ def test_no_speed_beside_a_gap():
     valid = np.ones(30, bool)
     valid[10:20] = False
     speed = seen(walk(TIMES), valid)[:, HIP_SPEED]
-    assert not speed[[0, 9, 20]].any()
-    assert (speed[[1, 8, 21, 29], 0] > 0.1).all()
+    assert not speed[[0, 1, 20, 21]].any()
+    assert (speed[[2, 9, 22, 29], 0] > 0.1).all()
+
+
+def test_what_is_outside_of_the_picture_does_not_count():
+    """A webcam shows head and arms; where the rest is guessed to be makes no difference, nor its size."""
+    poses = walk(TIMES)
+    poses[:, 23:, 3] = 0.01
+    elsewhere = poses.copy()
+    elsewhere[:, 23:, :3] += np.random.default_rng(1).normal(0, 80, (30, 10, 3))
+    np.testing.assert_array_equal(seen(elsewhere), seen(poses))
+    np.testing.assert_allclose(
+        seen(poses)[:, GROUPS["position"][:6]], seen(walk(TIMES))[:, GROUPS["position"][:6]], rtol=0.25
+    )
 
 
 def test_windows_of_a_batch_are_seen_one_by_one():

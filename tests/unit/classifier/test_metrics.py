@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifier.training.metrics import Scores, best_thresholds, fit_temperature, score, softmax
+from classifier.training.metrics import (
+    Scores,
+    fit_temperature,
+    least_scores,
+    reliability,
+    score,
+    softmax,
+)
 
 LABELS = ("walk", "sit", "fall")
 
@@ -90,11 +97,25 @@ def test_too_few_windows_leave_the_temperature_alone():
     assert fit_temperature(np.zeros((9, 3)), np.zeros(9, np.int64)) == 1.0
 
 
-def test_thresholds_are_where_f1_is_best():
-    """Right from 0.6 on, wrong below: the threshold lies between; a label that is not there gets 0.5."""
-    scores = np.linspace(0.3, 0.9, 25)
-    probabilities = np.stack([scores, 1 - scores, np.zeros(25)], axis=1)
-    truth = (scores < 0.6).astype(np.int64)
-    found = best_thresholds(probabilities, truth, LABELS)
-    assert 0.55 <= found["walk"] <= 0.65
-    assert found["fall"] == 0.5
+def test_nearly_all_right_answers_reach_a_label_s_least_score():
+    right = np.linspace(0.5, 0.7, 101)
+    probabilities = np.stack([right, 1 - right, np.zeros(101)], axis=1)
+    probabilities[0] = (0.1, 0.9, 0.0)  # a sure mistake counts for nothing
+    truth = np.zeros(101, np.int64)
+    found = least_scores(probabilities, truth, LABELS)
+    assert found == {"walk": pytest.approx(0.51, abs=0.011), "sit": 0.5, "fall": 0.5}
+    assert np.mean(right[1:] >= found["walk"]) == pytest.approx(0.95, abs=0.03)
+
+
+@pytest.mark.parametrize(("confidence", "least"), [(0.99, 0.8), (0.35, 0.35), (0.34, 0.34)])
+def test_the_least_score_is_never_beyond_what_hysteresis_can_use(confidence, least):
+    assert least_scores(sure([0, 0], confidence), np.array([0, 0]), LABELS)["walk"] == least
+
+
+@pytest.mark.parametrize("bins", [4, 10])
+def test_reliability_tells_how_often_answers_are_right_that_are_so_sure(bins):
+    confident, unsure = sure([0, 0, 0, 0], 0.9), sure([1, 1], 0.5)
+    found = reliability(np.concatenate([confident, unsure]), np.array([0, 0, 0, 1, 1, 2]), bins=bins)
+    filled = found[found[:, 2] > 0]
+    np.testing.assert_allclose(filled, [[0.5, 0.5, 2], [0.9, 0.75, 4]])
+    assert found[:, 2].sum() == 6

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stories import scores_of
 
+from classifier.model import ActionScores
 from daemon.actions import UNKNOWN, ActionHysteresis
 from daemon.config.actions import ActionsConfig, LabelConfig
 
@@ -166,3 +168,38 @@ def test_whatever_was_before_a_clear_action_is_named_in_time(steps, label):
     for n in range(1, 6):
         action, _ = hysteresis.update(scores_of({label: 0.95}, now + 0.2 * n))
     assert action == label
+
+
+@pytest.mark.parametrize(
+    ("config", "needed"),
+    [
+        ({}, 0.7),  # nobody says: what the model asks
+        ({"min_score": 0.5}, 0.5),  # even the usual value, once it is written down, is the user's
+        ({"labels": {"walking": {"min_score": 0.4}}}, 0.4),
+        ({"min_score": 0.6, "labels": {"walking": {"confirm": 0.4}}}, 0.6),
+    ],
+)
+def test_a_label_needs_what_the_user_says_else_what_its_model_says(config, needed):
+    for score, action in ((needed - 0.01, NO), (needed + 0.01, W)):
+        hysteresis = ActionHysteresis(ActionsConfig.model_validate(config))
+        hysteresis.adopt({"walking": 0.7})
+        answers = [hysteresis.update(faded(score, n * 0.2))[0] for n in range(4)]
+        assert answers[-1] == action
+
+
+def test_a_label_without_a_threshold_of_the_model_needs_the_usual_score():
+    hysteresis = ActionHysteresis(ActionsConfig())
+    hysteresis.adopt({"walking": 0.9})
+    assert [hysteresis.update(scores_of(SIT, n * 0.2))[0] for n in range(3)] == [NO, NO, S]
+
+
+def test_scores_that_fade_into_unknown_end_a_label():
+    """A rejected window has little of any label: the probabilities no longer add up to 1."""
+    hysteresis = ActionHysteresis(ActionsConfig())
+    scores = [faded(score, n * 0.2) for n, score in enumerate((0.9, 0.9, 0.9, 0.05, 0.05, 0.05))]
+    assert [hysteresis.update(one)[0] for one in scores] == [NO, NO, W, W, W, NO]
+
+
+def faded(walking: float, at: float) -> ActionScores:
+    """Scores of a window of which the rest is unknown."""
+    return ActionScores("a", ("walking", "sitting"), np.array([walking, 0.01], np.float32), at)

@@ -104,11 +104,12 @@ JUMP, FALLS = ({"falling": 0.6}, UPRIGHT), ({"falling": 0.6}, TIPPING)
     [
         # falling, and down
         ([UP, FALLS, LIES, LIES], [False, True, True, True]),
-        # a rise of its score that ends in lying
+        # a head that drops, with a rise of its score, and then lying
         ([UP, RISE, LIES], [False, False, True]),
         ([UP, RISE, BENT, LIES], [False, False, False, True]),
-        # lying down without any of it
+        # lying down without any of it, whatever rise of the score is on the way: people go to bed like that
         ([UP, *SINKS, LIES, LIES], [False] * 12),
+        ([UP, *[({"falling": 0.45}, box) for _, box in SINKS], LIES, LIES], [False] * 12),
         # a head that comes down as fast as in a fall, whatever the score says, and then lying
         ([UP, *DROPS, LIES, LIES], [False, False, False, True, True]),
         # the same without lying after it: somebody bends quickly
@@ -127,12 +128,32 @@ def test_what_is_a_fall(steps, counts):
 
 
 @pytest.mark.parametrize(("pause", "falls"), [(1.9, True), (2.1, False)])
-def test_lying_must_follow_the_rise_within_two_seconds(pause, falls):
+def test_lying_must_follow_the_drop_within_two_seconds(pause, falls):
     watcher = watcher_for(FALL)
     for at, (scores, box) in ((0.0, UP), (0.2, RISE)):
         watch(watcher, a_person(at=at, scores=scores, box=box), at=at)
+    for at in np.arange(0.4, 0.2 + pause, 0.2).tolist():  # from there on slowly
+        box = np.array(TIPPING) + (at - 0.2) / pause * (np.array(DOWN) - np.array(TIPPING))
+        watch(watcher, a_person(at=at, scores=BENT[0], box=box), at=at)
     at = 0.2 + pause
     assert bool(watch(watcher, a_person(at=at, scores=LIES[0], box=DOWN), at=at)) == falls
+
+
+@pytest.mark.parametrize(
+    ("pause", "box", "falls"),
+    [
+        (1.8, DOWN, True),
+        (2.9, DOWN, True),
+        (3.2, DOWN, False),  # enough time to lie down
+        (1.8, (200, 150, 300, 280), False),  # no lower than somebody who has bent
+    ],
+)
+def test_who_is_lost_upright_and_found_lying_has_fallen(pause, box, falls):
+    """Detectors lose people who tip over."""
+    watcher = watcher_for(FALL)
+    watch(watcher, a_person(at=0.0, scores=UP[0], box=UPRIGHT), at=0.0)
+    person = a_person(at=pause, scores=LIES[0], box=box)
+    assert bool(watch(watcher, person, at=pause)) == falls
 
 
 @pytest.mark.parametrize(
