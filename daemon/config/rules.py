@@ -89,7 +89,7 @@ class LyingRule(RuleBase):
 
 
 class FightRule(RuleBase):
-    """People close to each other, at least one of whom punches or kicks."""
+    """People in a place that looks like a fight."""
 
     type: Literal["fight"] = Field(title="Type", description="People fight.")
     severity: Severity = Field(default="critical", title="Severity", description="Part of the alert.")
@@ -101,13 +101,12 @@ class FightRule(RuleBase):
         ge=0.0,
         le=86400.0,
     )
-    min_people: int = Field(default=2, title="People", description="At least this many.", ge=2, le=50)
-    distance: float = Field(
-        default=1.0,
-        title="Distance",
-        description="Between the middles of two people at most this many body heights.",
-        gt=0.0,
-        le=10.0,
+    min_people: int = Field(
+        default=2,
+        title="People",
+        description="At least this many must have been seen there at once in the last seconds.",
+        ge=1,
+        le=50,
     )
 
 
