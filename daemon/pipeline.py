@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from classifier.fights.watch import FightScore, FightWatch
+from classifier.fights.watch import FightWatch
 from classifier.model import ActionScores
 from classifier.window import PoseWindows
 from daemon.actions import ActionHysteresis
@@ -201,20 +201,15 @@ class CameraPipeline:
     def _fight_places(self, frame: Frame, people: _Boxes, engines: Engines) -> tuple[FightPlace, ...]:
         if not self._watches_fights:
             return ()
-        model = engines.fights(self._settings.fights)
         if self._fights is None:
-            self._fights = FightWatch(
-                interval=model.interval,
-                samples=model.samples,
-                least=model.least,
-                limit=self._settings.fights.places,
-            )
+            self._fights = FightWatch()
+        model = engines.fights(self._settings.fights)
+        found = self._fights.update(frame.image, *people, frame.monotonic, model)
+        if found is None:
+            return ()
         height, width = frame.image.shape[:2]
-        scores: tuple[FightScore, ...] = self._fights.update(frame.image, *people, frame.monotonic, model)
-        return tuple(
-            FightPlace(one.box, one.score, one.people, self._zones.containing(one.body, width, height))
-            for one in scores
-        )
+        zones = self._zones.containing(found.body, width, height)
+        return (FightPlace(found.box, found.score, found.people, zones),)
 
     def _plausible(self, scores: ActionScores) -> ActionScores:
         """The scores without falling where the body has not been down: jumps of a pose look like falls."""

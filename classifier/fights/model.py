@@ -1,33 +1,69 @@
-"""The networks: a small picture of a region to features, a row of features to whether people fight."""
+"""The networks: a picture to features, and how features change over two seconds to whether people fight."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from classifier.fights.crops import SIDE
+from tracker.letterbox import fitting_size, letterbox
 from tracker.runtime import ModelError, create_session
 
-__all__ = ["FIGHTS_VERSION", "FightModel"]
+__all__ = ["FIGHTS_VERSION", "FightModel", "Looker", "look_beside", "shares_of"]
 
 FIGHTS_VERSION = "1"
-"""Of the way regions and crops are made; stored in the model, which fits only these."""
+"""Of the way pictures are looked at; stored in the model, which fits only this one."""
 
+STRIDE = 32
 _BUNDLED = "fights.onnx"
-_LOOK = "_look"  # fights.onnx and, beside it, fights_look.onnx
+_PIXELS = 416 * 416  # of the picture that the network sees
+_FLOOR = 1e-3  # grey levels: motion everywhere, so that there is some
+
+Floats = npt.NDArray[np.float32]
+Image = npt.NDArray[np.uint8]
 
 
-class FightModel:
+class Looker:
+    """The network that looks at pictures.
+
+    Args:
+        path: NAME_look.onnx.
+        threads: intra-op threads.
+
+    Raises:
+        ModelError: the file is missing, damaged or another model.
+    """
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        self._session = create_session(path, threads=threads)
+        if [one.name for one in self._session.get_inputs()] != ["images"]:
+            raise ModelError(f"{path}: does not look at pictures: fetch it and the fight model again")
+
+    def look(self, image: Image) -> Floats:
+        """Features (C, rows, columns) of a picture (H, W, 3) uint8 BGR; the cells cover the picture."""
+        height, width = image.shape[:2]
+        columns, rows = fitting_size(width, height, _PIXELS)
+        canvas, _ = letterbox(image, columns, rows, centred=False)
+        blob = np.ascontiguousarray(canvas.transpose(2, 0, 1)[None], dtype=np.float32)
+        found = np.asarray(self._session.run(None, {"images": blob})[0][0], np.float32)
+        scale = min(columns / width, rows / height) / STRIDE
+        return found[:, : max(1, int(np.ceil(height * scale))), : max(1, int(np.ceil(width * scale)))]
+
+
+class FightModel(Looker):
     """What `python -m classifier.training.fights` makes: NAME.onnx, and NAME_look.onnx beside it.
 
     Args:
         model: the file NAME.onnx; None for the bundled one.
         threads: intra-op threads.
+
+    Attributes:
+        samples: looks that are judged together.
+        least: looks from which is judged.
+        interval: seconds between two looks.
 
     Raises:
         ModelError: a file is missing, damaged or of another version.
@@ -44,28 +80,31 @@ class FightModel:
         self._judge = create_session(path, threads=threads)
         metadata = self._judge.get_modelmeta().custom_metadata_map
         if metadata.get("fights") != FIGHTS_VERSION:
-            raise ModelError(f"{path}: not a fight model of this version: leave `fights.model` out, or train one")
-        self._look = create_session(path.with_name(f"{path.stem}{_LOOK}.onnx"), threads=threads)
+            raise ModelError(f"{path}: no fight model of this version: leave out `fights.model`, or train one")
         try:
-            self.samples = int(metadata["samples"])
-            self.least = int(metadata["least"])
+            self.samples, self.least = int(metadata["samples"]), int(metadata["least"])
             self.interval = float(metadata["interval"])
-            self.threshold = float(json.loads(metadata["threshold"]))
         except (KeyError, ValueError) as error:
             raise ModelError(f"{path}: damaged metadata ({error}): fetch it again") from error
-        shape = self._judge.get_inputs()[0].shape
-        if len(shape) != 5 or shape[2:] != self._look.get_outputs()[0].shape[1:]:
-            raise ModelError(f"{path}: does not fit {path.stem}{_LOOK}.onnx: fetch both again")
+        super().__init__(look_beside(path), threads)
 
-    def look(self, crops: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
-        """Features (N, C, 9, 9) of crops, (288, 288, 3) uint8 BGR each."""
-        if not crops:
-            return np.empty((0, *self._look.get_outputs()[0].shape[1:]), np.float32)
-        batch = np.empty((len(crops), 3, SIDE, SIDE), np.float32)
-        for place, one in zip(batch, crops, strict=True):
-            place[...] = one.transpose(2, 0, 1)
-        return np.asarray(self._look.run(None, {"crops": batch})[0], np.float32)
+    def judge(self, features: Floats, energy: Floats) -> float:
+        """Probability that people fight.
 
-    def judge(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """(N,) probability of a fight for rows of features (N, T, C, 9, 9), the oldest first, T >= `least`."""
-        return np.asarray(self._judge.run(None, {"features": features})[0], np.float32)
+        Args:
+            features: (T, C, rows, columns), the oldest first, T >= `least`.
+            energy: any size, where people moved meanwhile.
+        """
+        given = {"features": features, "shares": shares_of(energy, features.shape[2:])}
+        return float(self._judge.run(None, given)[0][0])
+
+
+def look_beside(path: Path) -> Path:
+    """NAME_look.onnx of NAME.onnx."""
+    return path.with_name(f"{path.stem}_look.onnx")
+
+
+def shares_of(energy: Floats, cells: tuple[int, ...]) -> Floats:
+    """(rows, columns) share of all motion in each cell."""
+    resized = np.asarray(cv2.resize(energy, cells[::-1], interpolation=cv2.INTER_AREA), np.float32) + _FLOOR
+    return np.asarray(resized / resized.sum(), np.float32)

@@ -1,35 +1,35 @@
-"""Watches a camera's pictures for fights: a score for each place in which people move close together."""
+"""Watches a camera's pictures for fights."""
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from classifier.fights.crops import crop, reduced
 from classifier.fights.model import FightModel
-from classifier.fights.regions import BODIES, Region, RegionFinder
+from classifier.fights.motion import BODIES, WIDTH, Glance, MotionMap, energy_of, most_at_once, place_of
 
-__all__ = ["FightScore", "FightWatch"]
+__all__ = ["FightScore", "FightWatch", "is_due"]
 
-_QUIET = 3.0  # seconds without anybody after which nothing is looked at any more
-_SEEN = 0.2  # score from which a detection counts as one of the people of a place
-_GAP = 0.6  # seconds between two pictures above which what is known starts anew
+_MEMORY = 2.0  # seconds after which people who are no longer seen do not count
+_COUNTS = 0.1  # score from which somebody may be there: then is looked
+_GAP = 0.6  # seconds between two looks above which what is known starts anew
 
-Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
 class FightScore:
-    """How much a place looks like a fight.
+    """How much the last seconds look like a fight, and where people moved most.
 
     Attributes:
-        box: (4,) float32 left, top, right, bottom of the place in px; may reach beyond the picture.
+        box: (4,) float32 left, top, right, bottom of the place in px, three body heights wide; may reach
+            beyond the picture.
         score: probability 0..1.
-        people: how many were seen there at once, at the most, in the time that is judged.
+        people: how many were seen there at once, at the most.
         monotonic: seconds of the last picture that it is from.
     """
 
@@ -45,38 +45,31 @@ class FightScore:
         return np.concatenate([middle - half, middle + half]).astype(np.float32)
 
 
-@dataclass(slots=True)
-class _Watched:
-    region: Region
-    features: deque[Floats] = field(default_factory=deque)
+def is_due(last: float, before: float, now: float, interval: float) -> bool:
+    """Whether a frame is the one nearest to an interval after the last look; `before` is the frame before it."""
+    return now - last >= interval - min(interval, now - before) / 2
 
 
 class FightWatch:
-    """Looks at the pictures of one camera, several times a second.
+    """Looks at the pictures of one camera several times a second while enough people are there.
 
-    The last pictures are remembered, so that a place which comes up is judged at once; they are kept in memory
-    only, and forgotten when nobody is there.
+    Features of the last two seconds are remembered, no pictures.
 
     Args:
-        interval: seconds between two looks.
-        samples: looks that are judged together.
-        least: looks from which is judged.
-        limit: places at a time.
+        people: from so many on is looked at all.
     """
 
-    def __init__(self, *, interval: float, samples: int, least: int, limit: int = 2) -> None:
-        self._interval, self._samples, self._least = interval, samples, least
-        self._finder = RegionFinder(limit)
-        self._pictures: deque[Image] = deque(maxlen=samples)
-        self._middles: deque[Floats] = deque(maxlen=samples)
-        self._watched: list[_Watched] = []
-        self._scores: tuple[FightScore, ...] = ()
-        self._last = self._frame = self._somebody = float("-inf")
+    def __init__(self, people: int = 2) -> None:
+        self._least_people = people
+        self._motion = MotionMap()
+        self._looks: deque[tuple[Glance, Floats]] = deque()
+        self._score: FightScore | None = None
+        self._last = self._frame = self._company = float("-inf")
 
     def update(
         self, image: Image, boxes: Floats, scores: Floats, monotonic: float, model: FightModel
-    ) -> tuple[FightScore, ...]:
-        """Takes the next frame; returns the newest score of every place that is watched.
+    ) -> FightScore | None:
+        """Takes the next frame; returns the newest score, None where there is nothing to judge.
 
         Args:
             image: (H, W, 3) uint8 BGR.
@@ -85,65 +78,37 @@ class FightWatch:
             monotonic: seconds; frames come in the order of their time.
             model: the networks.
         """
-        frame, self._frame = self._frame, monotonic
-        if len(boxes):
-            self._somebody = monotonic
-        if monotonic - self._somebody > _QUIET:
-            if self._pictures:
+        before, self._frame = self._frame, monotonic
+        if (np.asarray(scores) >= _COUNTS).sum() >= self._least_people:
+            self._company = monotonic
+        if monotonic - self._company > _MEMORY:
+            if self._looks:
                 self.reset()
-            return ()
-        # Of the frames the one nearest to the interval: at 15 frames a second every second one.
-        if monotonic - self._last < self._interval - min(self._interval, monotonic - frame) / 2:
-            return self._scores
+            return None
+        if not is_due(self._last, before, monotonic, model.interval):
+            return self._score
         if monotonic - self._last > _GAP:
             self.reset()
         self._last = monotonic
-        picture = reduced(image)
-        boxes, scores = _shrunk(image, picture, boxes, scores)
-        self._pictures.append(picture)
-        seen = boxes[scores >= _SEEN]
-        self._middles.append((seen[:, :2] + seen[:, 2:]) / (2 * picture.shape[1]))
-        self._look(self._finder.update(picture, boxes, scores, monotonic), model)
-        self._scores = self._judge(image.shape[1], monotonic, model)
-        return self._scores
+        features = model.look(image)
+        if self._looks and self._looks[-1][1].shape != features.shape:
+            self.reset()  # the camera has another resolution now
+            self._last = monotonic
+        self._looks.append((self._motion.update(image, boxes, scores), features))
+        while len(self._looks) > model.samples:
+            self._looks.popleft()
+        self._score = self._judged(image.shape[1], monotonic, model) if len(self._looks) >= model.least else None
+        return self._score
 
     def reset(self) -> None:
         """Forgets everything: the camera shows another scene, or has been away."""
-        self._finder.reset()
-        self._pictures.clear()
-        self._middles.clear()
-        self._watched, self._scores, self._last = [], (), float("-inf")
+        self._motion = MotionMap()
+        self._looks.clear()
+        self._score, self._last = None, float("-inf")
 
-    def _look(self, regions: list[Region], model: FightModel) -> None:
-        """Features of the new picture for the places that stay, of all pictures for those that are new."""
-        known = {one.region: one for one in self._watched}
-        self._watched = [known.get(region) or _Watched(region, deque(maxlen=self._samples)) for region in regions]
-        crops, places = [], []
-        for one in self._watched:
-            for picture in list(self._pictures)[-1 if one.features else 0 :]:
-                crops.append(crop(picture, one.region))
-                places.append(one)
-        for one, features in zip(places, model.look(crops), strict=True):
-            one.features.append(features)
-
-    def _judge(self, width: int, monotonic: float, model: FightModel) -> tuple[FightScore, ...]:
-        found = []
-        for one in self._watched:
-            if len(one.features) >= self._least:
-                score = float(model.judge(np.stack(one.features)[None])[0])
-                people = self._people(one.region)
-                found.append(FightScore(one.region.box(width), score, people, monotonic))
-        return tuple(found)
-
-    def _people(self, region: Region) -> int:
-        """The most people whose middles were in a place in one of the pictures."""
-        left, top, right, bottom = region.box(1)
-        return max(
-            int(((at >= [left, top]) & (at <= [right, bottom])).all(axis=1).sum()) for at in self._middles
-        )
-
-
-def _shrunk(image: Image, picture: Image, boxes: Floats, scores: Floats) -> tuple[Floats, Floats]:
-    """Boxes in px of the remembered picture."""
-    share = picture.shape[1] / image.shape[1]
-    return np.asarray(boxes, np.float32).reshape(-1, 4) * np.float32(share), np.asarray(scores, np.float32)
+    def _judged(self, width: int, monotonic: float, model: FightModel) -> FightScore:
+        glances = [glance for glance, _ in self._looks]
+        energy = energy_of(glances)
+        score = model.judge(np.stack([features for _, features in self._looks]), energy)
+        place = place_of(energy, glances)
+        return FightScore(place * np.float32(width / WIDTH), score, most_at_once(place, glances), monotonic)

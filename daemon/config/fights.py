@@ -17,10 +17,3 @@ class FightsConfig(ConfigModel):
         title="Model",
         description="ONNX file with its _look.onnx beside it; the bundled one when left out.",
     )
-    places: int = Field(
-        default=2,
-        title="Places",
-        description="At most this many parts of the picture are watched at a time; each takes time.",
-        ge=1,
-        le=8,
-    )

@@ -9,66 +9,75 @@ import onnx
 import torch
 from torch import nn
 
-from classifier.fights.crops import SIDE
 from classifier.fights.model import FIGHTS_VERSION, FightModel
 from classifier.training.errors import TrainingError
 from classifier.training.fights.clips import INTERVAL
-from classifier.training.fights.fit import SAMPLES
-from classifier.training.fights.network import CHANNELS, FightLook, FightVote
+from classifier.training.fights.fit import LEAST, SAMPLES
+from classifier.training.fights.network import CHANNELS, FightJudge, FightLook
 
-__all__ = ["LEAST", "write_fights"]
+__all__ = ["write_judge", "write_look"]
 
-LEAST = 8
-"""Looks from which is judged."""
-
-_CELLS = SIDE // 32
+_OPSET = 17
 
 
-def write_fights(path: Path, look: FightLook, vote: FightVote) -> tuple[Path, Path]:
-    """Writes NAME.onnx and NAME_look.onnx; returns both.
+def write_look(path: Path, look: FightLook) -> None:
+    """Writes what looks at pictures: `images` (1, 3, H, W) to `features` (1, 256, H / 32, W / 32).
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    axes = {"images": {2: "height", 3: "width"}, "features": {2: "rows", 3: "columns"}}
+    _export(look, path, (torch.zeros(1, 3, 320, 544),), axes, {"license": "Apache-2.0"})
+
+
+def write_judge(path: Path, judge: FightJudge) -> None:
+    """Writes what judges: `features` (T, 256, rows, columns) and `shares` (rows, columns) to `score` (1,).
+
+    NAME_look.onnx must stand beside it.
 
     Raises:
         TrainingError: ONNX Runtime answers otherwise than PyTorch.
-        OSError: a file cannot be written.
+        OSError: the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.stem}_look.onnx")
-    crops = torch.zeros(1, 3, SIDE, SIDE)
-    features = torch.zeros(1, SAMPLES, CHANNELS, _CELLS, _CELLS)
-    _export(look, beside, crops, "crops", "features", {0: "places"}, {})
     metadata = {
         "fights": FIGHTS_VERSION,
         "samples": str(SAMPLES),
         "least": str(LEAST),
         "interval": str(INTERVAL),
-        "threshold": "0.5",
         "license": "Apache-2.0",
     }
-    _export(vote, path, features, "features", "score", {0: "places", 1: "looks"}, metadata)
-    _verify(path, look, vote)
-    return path, beside
+    axes = {"features": {0: "looks", 2: "rows", 3: "columns"}, "shares": {0: "rows", 1: "columns"}, "score": {}}
+    _export(judge, path, (torch.rand(SAMPLES, CHANNELS, 10, 17), torch.rand(10, 17)), axes, metadata)
+    random = np.random.default_rng(0)
+    features = random.random((SAMPLES - 3, CHANNELS, 9, 12), np.float32)
+    energy = random.random((9, 12), np.float32)
+    found = FightModel(path).judge(features, energy)
+    with torch.inference_mode():
+        expected = judge(torch.from_numpy(features), torch.from_numpy((energy + 1e-3) / (energy + 1e-3).sum()))
+    if abs(found - float(expected)) > 1e-3:
+        raise TrainingError(f"{path}: ONNX Runtime differs from PyTorch: update onnxruntime")
 
 
 def _export(
     module: nn.Module,
     path: Path,
-    example: torch.Tensor,
-    given: str,
-    made: str,
-    open_: dict[int, str],
+    example: tuple[torch.Tensor, ...],
+    axes: dict[str, dict[int, str]],
     metadata: dict[str, str],
 ) -> None:
     from torch.onnx import export
 
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.part")
+    names = list(axes)
     export(
         module.eval(),
-        (example,),
+        example,
         str(temporary),
-        input_names=[given],
-        output_names=[made],
-        dynamic_axes={given: open_, made: {0: open_[0]}},
-        opset_version=17,
+        input_names=names[:-1],
+        output_names=names[-1:],
+        dynamic_axes={name: axis for name, axis in axes.items() if axis},
+        opset_version=_OPSET,
         dynamo=False,
     )
     model = onnx.load(str(temporary))
@@ -76,16 +85,3 @@ def _export(
     onnx.checker.check_model(model)
     onnx.save(model, str(temporary))
     temporary.replace(path)
-
-
-def _verify(path: Path, look: FightLook, vote: FightVote) -> None:
-    """The written files must answer as the networks do."""
-    random = np.random.default_rng(0)
-    crops = [random.integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8) for _ in range(LEAST)]
-    model = FightModel(path)
-    found = model.judge(model.look(crops)[None])
-    with torch.inference_mode():
-        batch = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float()
-        expected = vote(look(batch)[None]).numpy()
-    if float(np.abs(found - expected).max()) > 1e-3:
-        raise TrainingError(f"{path}: ONNX Runtime differs from PyTorch: update onnxruntime")

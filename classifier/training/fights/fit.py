@@ -1,8 +1,8 @@
-"""Trains judges on features of clips: a clip is a bag of places, of which one at least is a fight, or none."""
+"""Fits the judge on windows of labelled clips, and judges clips as an alert rule does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,111 +10,110 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from classifier.training.fights.network import FightJudge
+from classifier.fights.model import shares_of
+from classifier.fights.motion import energy_of
+from classifier.training.fights.clips import Look
+from classifier.training.fights.network import CHANNELS, FLOOR, FightJudge
 
-__all__ = ["SAMPLES", "Bag", "clip_logits", "fit_judge", "folds_of"]
+__all__ = ["LEAST", "SAMPLES", "Windows", "fit_judge", "folds_of", "windows_of"]
 
-SAMPLES = 12
-"""Looks that are judged together."""
+SAMPLES = 16
+"""Looks that are judged together: two seconds."""
 
-_EPOCHS = 15
-_BATCH = 20
-_RATE = 2e-3
-_SOFT = 0.05  # of a label: not everything in a clip is what its label says
-_PLACES = 2  # of a fight clip that may be the fight
-_NOWHERE = -9.0  # logit of a clip in which nothing is watched
+LEAST = 6
+"""Looks from which is judged."""
 
-Features = npt.NDArray[np.float16]
+_TAUGHT = 8  # looks from which a window is taught
+_DECAY = 200.0  # strength of the prior on the weights (C = 1 / 200)
 
 
 @dataclass(frozen=True, slots=True)
-class Bag:
-    """A clip: its places, each (V, T, C, 9, 9) for V ways to see it, the first one as it is."""
+class Windows:
+    """What a clip looks like over time, in each view; rows (N, 768), one for each end of a window.
+
+    Attributes:
+        name: of the clip.
+        fight: its label.
+        source: clips of one source share a scene.
+        views: the rows of each view; the first view is the clip as it is.
+    """
 
     name: str
     fight: bool
     source: str
-    places: list[Features]
+    views: list[npt.NDArray[np.float32]]
 
 
-def folds_of(bags: Sequence[Bag], count: int, seed: int) -> npt.NDArray[np.int64]:
-    """(N,) number of the fold of each bag: whole sources, the large ones first, each to the smallest fold."""
+def windows_of(looks: Sequence[Look], every: int = 1) -> npt.NDArray[np.float32]:
+    """(N, 768): the window up to each look, from the sixth on, as `network.described` has it.
+
+    Args:
+        looks: of a clip.
+        every: only every so manieth window.
+    """
+    ends = range(LEAST, len(looks) + 1, every)
+    if not ends:
+        return np.empty((0, 3 * CHANNELS), np.float32)
+    cells = np.stack([one for _, one in looks])
+    grid = cells.shape[2:]
+    cells = cells.reshape(len(looks), CHANNELS, -1)
+    change = np.abs(np.diff(cells, axis=0))
+    largest = change.max(axis=2)
+    rows = []
+    for end in ends:
+        start = max(0, end - SAMPLES)
+        weights = shares_of(energy_of([glance for glance, _ in looks[start:end]]), grid).ravel()
+        changed = change[start : end - 1].mean(axis=0) @ weights
+        spread = cells[start:end].std(axis=0) @ weights
+        rows.append(np.concatenate([changed, largest[start : end - 1].mean(axis=0), spread]))
+    return np.log(np.stack(rows) + FLOOR).astype(np.float32)
+
+
+def folds_of(clips: Sequence[Windows], count: int, seed: int) -> npt.NDArray[np.int64]:
+    """(N,) number of the fold of each clip: whole sources, the large ones first, each to the smallest fold."""
     random = np.random.default_rng(seed)
-    sizes = {source: sum(bag.source == source for bag in bags) for source in sorted({bag.source for bag in bags})}
+    sources = sorted({clip.source for clip in clips})
+    sizes = {source: sum(clip.source == source for clip in clips) for source in sources}
     load, fold = np.zeros(count), dict[str, int]()
-    for source in sorted(sizes, key=lambda name: -sizes[name] * np.exp(0.5 * random.normal())):
+    for source in sorted(sources, key=lambda name: -sizes[name] * np.exp(0.5 * random.normal())):
         fold[source] = int(np.argmin(load + 0.1 * random.random(count)))
         load[fold[source]] += sizes[source]
-    return np.array([fold[bag.source] for bag in bags])
+    return np.array([fold[clip.source] for clip in clips])
 
 
-def fit_judge(bags: Sequence[Bag], seed: int, progress: Callable[[str], None] = lambda _: None) -> FightJudge:
-    """Trains a judge; clips without a place are left out."""
-    torch.manual_seed(seed)
-    random = np.random.default_rng(seed)
-    bags = [bag for bag in bags if bag.places]
-    judge = FightJudge()
-    optimizer = torch.optim.AdamW(judge.parameters(), lr=_RATE, weight_decay=0.05)
-    steps = len(bags) // _BATCH
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=_EPOCHS * steps, pct_start=0.2)
-    share = float(np.mean([bag.fight for bag in bags]))
-    for epoch in range(_EPOCHS):
-        judge.train()
-        order, total = random.permutation(len(bags)), 0.0
-        for step in range(steps):
-            batch = [bags[number] for number in order[step * _BATCH : (step + 1) * _BATCH]]
-            windows, owners = [], []
-            for number, bag in enumerate(batch):
-                # The strongest of a fight's places is taught, and any place of a clip without one.
-                places = bag.places[:_PLACES] if bag.fight else [bag.places[random.integers(len(bag.places))]]
-                windows += [_window(place, random) for place in places]
-                owners += [number] * len(places)
-            logits = judge(torch.from_numpy(np.stack(windows)).float())
-            best = torch.full((len(batch),), -30.0).scatter_reduce(0, torch.tensor(owners), logits, "amax")
-            truth = torch.tensor([float(bag.fight) for bag in batch])
-            losses = functional.binary_cross_entropy_with_logits(
-                best, truth * (1 - 2 * _SOFT) + _SOFT, reduction="none"
-            )
-            loss = (losses * torch.where(truth > 0, 0.5 / share, 0.5 / (1 - share))).mean()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-            total += float(loss.detach())
-        progress(f"epoch {epoch + 1}/{_EPOCHS} loss {total / steps:.3f}")
-    return judge.eval()
+def fit_judge(clips: Sequence[Windows]) -> FightJudge:
+    """Logistic regression: both labels count alike, and so does every clip of a label.
 
+    Raises:
+        ValueError: there is no clip of one of the labels.
+    """
+    rows, truth, weights = [], [], []
+    for clip in clips:
+        kept = [view[min(_TAUGHT - LEAST, max(0, len(view) - 1)) :] for view in clip.views if len(view)]
+        count = sum(len(view) for view in kept)
+        for view in kept:
+            rows.append(view)
+            truth.append(np.full(len(view), float(clip.fight)))
+            weights.append(np.full(len(view), 1.0 / count))
+    if len({clip.fight for clip in clips}) < 2:
+        raise ValueError("clips of both labels are needed")
+    values = torch.from_numpy(np.concatenate(rows)).double()
+    labels, weight = (torch.from_numpy(np.concatenate(part)) for part in (truth, weights))
+    for label in (0.0, 1.0):
+        weight[labels == label] *= 0.5 * len(clips) / weight[labels == label].sum()
+    mean, scale = values.mean(dim=0), 1 / values.std(dim=0).clamp(min=1e-3)
+    values = (values - mean) * scale
+    beta = torch.zeros(values.shape[1] + 1, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([beta], max_iter=300, history_size=20, line_search_fn="strong_wolfe")
 
-def clip_logits(judges: Sequence[FightJudge], bags: Sequence[Bag]) -> npt.NDArray[np.float64]:
-    """(N,) mean logit of the judges for the strongest place of each clip, as it is."""
-    result = np.full(len(bags), _NOWHERE)
-    with torch.inference_mode():
-        for number, bag in enumerate(bags):
-            for place in bag.places:
-                windows = torch.from_numpy(_windows(place[0])).float()
-                logit = float(np.mean([judge.eval()(windows).mean().item() for judge in judges]))
-                result[number] = max(result[number], logit)
-    return result
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        logits = values @ beta[:-1] + beta[-1]
+        value = (weight * functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")).sum()
+        value = value + 0.5 * _DECAY * (beta[:-1] ** 2).sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
 
-
-def _window(place: Features, random: np.random.Generator) -> Features:
-    """(T, C, 9, 9): one of the ways to see a place, at any time, at times of a slower camera, or backwards."""
-    looks = place[random.integers(len(place))]
-    if len(looks) > 2 * SAMPLES - 2 and random.random() < 0.2:
-        looks = looks[random.integers(2) :: 2]
-    start = int(random.integers(len(looks) - SAMPLES + 1)) if len(looks) >= SAMPLES else 0
-    window = looks[_indices(len(looks), start)]
-    return window[::-1] if random.random() < 0.3 else window
-
-
-def _windows(looks: Features) -> Features:
-    """(W, T, C, 9, 9): the first, the middle and the last window of a place."""
-    last = max(0, len(looks) - SAMPLES)
-    return np.stack([looks[_indices(len(looks), start)] for start in sorted({0, last // 2, last})])
-
-
-def _indices(count: int, start: int) -> npt.NDArray[np.int64]:
-    """Looks of a window; where there are too few, some of them twice."""
-    if count >= SAMPLES:
-        return np.arange(start, start + SAMPLES)
-    return np.linspace(0, count - 1, SAMPLES).round().astype(np.int64)
+    optimizer.step(loss)
+    found = beta.detach()
+    return FightJudge(mean.float(), scale.float(), found[:-1].float(), float(found[-1]))

@@ -1,4 +1,4 @@
-"""The networks: the detector's first stages look at a crop; what changes between two looks is judged."""
+"""The networks: stages 1 to 5 of the person detector look; how their features change is weighed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from tracker.training.network import YoloxNano, load_weights
 
-__all__ = ["CHANNELS", "FightJudge", "FightLook", "FightVote"]
+__all__ = ["CHANNELS", "FLOOR", "FightJudge", "FightLook", "described"]
 
-CHANNELS = 384
-"""Of a look: stage 4 of the detector, halved in size, and stage 5."""
+CHANNELS = 256
+FLOOR = 1e-3
 
 
 class FightLook(nn.Module):
@@ -27,65 +26,55 @@ class FightLook(nn.Module):
         super().__init__()
         network = YoloxNano()
         load_weights(network, detector)
-        self.stem, self.stage2, self.stage3 = network.stem, network.stage2, network.stage3
-        self.stage4, self.stage5 = network.stage4, network.stage5
+        self.stages = nn.Sequential(network.stem, network.stage2, network.stage3, network.stage4, network.stage5)
         self.requires_grad_(False)
 
-    def forward(self, crops: Tensor) -> Tensor:
-        """Features (N, 384, 9, 9) of crops (N, 3, 288, 288), 0..255 BGR."""
-        blocks = [crops[..., row::2, column::2] for column in (0, 1) for row in (0, 1)]
-        fourth = self.stage4(self.stage3(self.stage2(self.stem(torch.cat(blocks, dim=1)))))
-        return torch.cat([functional.avg_pool2d(fourth, 2), self.stage5(fourth)], dim=1)
+    def forward(self, images: Tensor) -> Tensor:
+        """Features (N, 256, H / 32, W / 32) of images (N, 3, H, W), 0..255 BGR."""
+        blocks = [images[..., row::2, column::2] for column in (0, 1) for row in (0, 1)]
+        features: Tensor = self.stages(torch.cat(blocks, dim=1))
+        return features
+
+
+def described(features: Tensor, shares: Tensor) -> Tensor:
+    """How features change: (768,) logarithms of mean change where people move, of the largest, and of spread.
+
+    Args:
+        features: (T, 256, rows, columns), T looks one after the other.
+        shares: (rows, columns) of the motion, sum 1.
+    """
+    cells = features.flatten(2)
+    weights = shares.flatten()
+    change = (cells[1:] - cells[:-1]).abs()
+    centred = cells - cells.mean(dim=0, keepdim=True)
+    spread = (centred * centred).mean(dim=0).sqrt()
+    parts = (change.mean(dim=0) @ weights, change.amax(dim=2).mean(dim=0), spread @ weights)
+    return torch.log(torch.cat(parts) + FLOOR)
 
 
 class FightJudge(nn.Module):
-    """How features change from look to look, over space and time, to a logit.
+    """Logistic regression on `described`, calibrated.
 
     Args:
-        width: channels inside.
-        dropout: share of the summary dropped in training.
+        mean: (768,) of the training windows.
+        scale: (768,) their inverse standard deviation.
+        weight: (768,).
+        bias: of the logit.
     """
 
-    def __init__(self, width: int = 32, dropout: float = 0.4) -> None:
+    def __init__(self, mean: Tensor, scale: Tensor, weight: Tensor, bias: float) -> None:
         super().__init__()
-        self.narrow = nn.Conv2d(CHANNELS, width, 1)
-        self.entry = nn.BatchNorm3d(width)
-        self.first = nn.Conv3d(width, width, 3, padding=(0, 1, 1))
-        self.after_first = nn.BatchNorm3d(width)
-        self.second = nn.Conv3d(width, width, 3, padding=(0, 1, 1))
-        self.after_second = nn.BatchNorm3d(width)
-        self.head = nn.Linear(2 * width, 1)
-        self.dropout = nn.Dropout(dropout)
-        self.channels = nn.Dropout3d(0.1)
+        self.register_buffer("weight", weight * scale)
+        self.bias = bias - float((mean * scale * weight).sum())
+        self.shift, self.temperature = 0.0, 1.0
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Logits (N,) of features (N, T, 384, 9, 9)."""
-        looks = features.shape[1]
-        small = torch.relu(self.narrow(features.flatten(0, 1)))
-        small = small.unflatten(0, (-1, looks)).transpose(1, 2)
-        change = self.channels(self.entry((small[:, :, 1:] - small[:, :, :-1]).abs()))
-        change = torch.relu(self.after_first(self.first(change)))
-        change = torch.relu(self.after_second(self.second(change)))
-        summary = torch.cat([change.mean(dim=(3, 4)), change.amax(dim=(3, 4))], dim=1).mean(dim=2)
-        logits: Tensor = self.head(self.dropout(summary))[:, 0]
-        return logits
+    weight: Tensor
 
+    def logits(self, described_: Tensor) -> Tensor:
+        """(N,) of rows (N, 768)."""
+        return described_ @ self.weight + self.bias
 
-class FightVote(nn.Module):
-    """Several judges, whose logits are averaged and calibrated.
-
-    Args:
-        judges: trained from different beginnings.
-        temperature: divides the mean logit.
-        shift: is added to it before that.
-    """
-
-    def __init__(self, judges: list[FightJudge], temperature: float = 1.0, shift: float = 0.0) -> None:
-        super().__init__()
-        self.judges = nn.ModuleList(judges)
-        self.temperature, self.shift = temperature, shift
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Probability (N,) of features (N, T, 384, 9, 9)."""
-        logits = torch.stack([judge(features) for judge in self.judges]).mean(dim=0)
-        return torch.sigmoid((logits + self.shift) / self.temperature)
+    def forward(self, features: Tensor, shares: Tensor) -> Tensor:
+        """(1,) probability that people fight; see `described`."""
+        logit = self.logits(described(features, shares)[None])
+        return torch.sigmoid((logit + self.shift) / self.temperature)
