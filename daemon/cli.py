@@ -56,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
         commands.add_check,
         commands.add_replay,
         commands.add_models,
+        commands.add_record,
         commands.add_train,
         commands.add_train_detector,
         commands.add_benchmark,

@@ -18,14 +18,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from classifier.recording import Recording, write_recording
+from classifier.recording import Recording, usable, write_recording
 from daemon.errors import UsageError
+from daemon.recording.numbering import number_frames
 from daemon.scene import Person, Scene
 from tracker.association import TrackState
 
 __all__ = ["LandmarkLog", "unlabelled"]
 
 _UNLABELLED = "UNLABELLED"
+_EXACT = 0.01  # seconds by which a frame's number may be wrong about its time
 _SUFFIXES = (".txt", ".json")
 
 
@@ -48,6 +50,7 @@ class _Take:
 
     confirmed: bool = False
     frames: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
     landmarks: list[npt.NDArray[np.float32]] = field(default_factory=list)
 
 
@@ -110,29 +113,42 @@ class LandmarkLog:
             return
         width, height = scene.width, scene.height
         # z is in the scale of x, so it is divided by the width as well.
-        shares = person.pose.landmarks / np.array([width, height, width, 1.0], np.float32)
-        take.frames.append(number)
-        take.landmarks.append(shares.astype(np.float32, copy=False))
+        size = np.array([width, height, width, 1.0])
+        shares = np.asarray(person.pose.landmarks / size, np.float32)
+        if usable(shares[None]).all():
+            take.frames.append(number)
+            take.times.append(scene.monotonic)
+            take.landmarks.append(shares)
 
     def _save(self, track: int) -> None:
         take = self._takes.pop(track, None)
         if take is None or not take.confirmed or not take.frames:
             return
+        rate, frames = self._numbered(take)
         recording = Recording(
             label="",  # the file name tells it, once it is renamed
-            frames=np.array(take.frames, np.int64),
+            frames=frames,
             landmarks=np.stack(take.landmarks),
-            rate=self._rate,
+            rate=rate,
             width=self._size[0],
             height=self._size[1],
             source=self._clip.name,
             track=str(track),
             group=self._clip.stem,
-            labelled_from=take.frames[0],
+            labelled_from=int(frames[0]),
         )
         self._parts[track] = part = self._parts.get(track, 0) + 1
         name = f"{self._clip.stem}-{track}" + (f"-{part}" if part > 1 else "")
         write_recording(self._part / name / f"{_UNLABELLED}.txt", recording)
+
+    def _numbered(self, take: _Take) -> tuple[float, npt.NDArray[np.int64]]:
+        """Rate and numbers of a take: the clip's own, unless they do not tell the times of its frames."""
+        frames = np.array(take.frames, np.int64)
+        told = (frames - frames[0]) / self._rate
+        if np.abs(told - (np.array(take.times) - take.times[0])).max() <= _EXACT:
+            return self._rate, frames
+        rate, numbers = number_frames(take.times, take.frames)
+        return rate, numbers + round(take.times[0] * rate)
 
     def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
         try:

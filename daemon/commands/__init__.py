@@ -6,6 +6,7 @@ from daemon.commands.benchmark import add_benchmark
 from daemon.commands.check import add_check
 from daemon.commands.demo import add_demo
 from daemon.commands.models import add_models
+from daemon.commands.record import add_record
 from daemon.commands.replay import add_replay
 from daemon.commands.run import add_run
 from daemon.commands.train import add_train
@@ -16,6 +17,7 @@ __all__ = [
     "add_check",
     "add_demo",
     "add_models",
+    "add_record",
     "add_replay",
     "add_run",
     "add_train",

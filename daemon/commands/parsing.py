@@ -25,7 +25,7 @@ def add_command(subparsers: Subparsers, name: str, summary: str, example: str) -
     )
 
 
-def config_argument(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+def config_argument(parser: argparse._ActionsContainer, *, required: bool = True) -> None:
     """The `-c FILE` argument."""
     parser.add_argument(
         "-c", "--config", type=Path, required=required, metavar="FILE", help="the configuration (YAML)"

@@ -234,20 +234,6 @@ def real_takes(recordings: list[Recording]) -> Takes:
     )
 
 
-def punch_kick_stand(path: Path) -> list[Recording]:
-    """The sequences of an npz as recordings."""
-    with np.load(path, allow_pickle=True) as archive:
-        return [
-            Recording(
-                str(label),
-                np.arange(len(rows)),
-                np.asarray(rows, np.float32).reshape(-1, 33, 4),
-                group="punch",
-            )
-            for rows, label in zip(archive["X"], archive["y"], strict=True)
-        ]
-
-
 def untouched(recordings: list[Recording], smoother: Callable[[], PoseSmoother]) -> dict[str, float]:
     """Jitter of sure landmarks of takes as they are, and how far they are moved, % of body height."""
     jitter, moved = [], []
@@ -333,7 +319,6 @@ def main() -> int:
         "refiner, one euro": lambda: Both(PoseRefiner(given.model), OneEuro(**setting)),
     }
     recordings = read_folder(DATA / "landmarks")
-    recordings += punch_kick_stand(DATA / "landmarks" / "punch_kick_stand_mediapipe.npz")
     report: dict[str, object] = {"one euro": setting}
     for title, takes in (("a: held-out actors", test), ("b: real takes", real_takes(recordings))):
         random = np.random.default_rng(29)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,20 @@ def test_frames_without_the_person_are_gaps_in_the_numbers(tmp_path):
     recording = read_recording(tmp_path / "shop-1" / "UNLABELLED.txt")
     assert recording.frames.tolist() == [10, 14]
     assert recording.times[1] - recording.times[0] == pytest.approx(4 / RATE)
+
+
+def test_a_clip_of_variable_rate_has_true_times(tmp_path):
+    times = [0.3, 0.35, 0.5, 0.52, 0.9]
+    scenes = {n + 4: replace(scene(0, person(1, 0)), monotonic=time) for n, time in enumerate(times)}
+    scenes = {
+        n: replace(one, people=tuple(
+            replace(who, track=who.track._replace(last_monotonic=one.monotonic)) for who in one.people
+        ))
+        for n, one in scenes.items()
+    }  # fmt: skip
+    log(tmp_path, scenes)
+    recording = read_recording(tmp_path / "shop-1" / "UNLABELLED.txt")
+    np.testing.assert_allclose(recording.times, times, atol=0.011)
 
 
 def test_only_people_are_written_from_their_first_frame_on(tmp_path):

@@ -1,0 +1,1 @@
+"""`posewatch record`: takes of one action of one person, from any source, for training."""
