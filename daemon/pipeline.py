@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from classifier.fights.watch import FightWatch
 from classifier.model import ActionScores
 from classifier.window import PoseWindows
 from daemon.actions import ActionHysteresis
-import numpy as np
-from numpy.typing import NDArray
-
 from daemon.alerts import AlertEngine
 from daemon.capture import Frame
 from daemon.config import CameraConfig, PoseConfig, TrackConfig

@@ -80,7 +80,9 @@ class FightModel(Looker):
         self._judge = create_session(path, threads=threads)
         metadata = self._judge.get_modelmeta().custom_metadata_map
         if metadata.get("fights") != FIGHTS_VERSION:
-            raise ModelError(f"{path}: no fight model of this version: leave out `fights.model`, or train one")
+            raise ModelError(
+                f"{path}: no fight model of this version: leave out `fights.model`, or train one"
+            )
         try:
             self.samples, self.least = int(metadata["samples"]), int(metadata["least"])
             self.interval = float(metadata["interval"])

@@ -17,7 +17,7 @@ WIDTH = 160
 BODIES = 3.0
 """Side of a place in body heights."""
 
-_INNER = 1.2  # body heights: side of the square in which a place has the most motion
+_INNER = 0.4  # body heights: deviation of the bell over which the motion of a place is summed
 _SURE = 0.25  # score from which a detection tells how tall people are
 _SEEN = 0.2  # score from which it counts as one of the people of a place
 _BODY = 0.45  # heights of the picture of somebody, where nobody is surely seen
@@ -53,7 +53,7 @@ class MotionMap:
         self._before: Image | None = None
 
     def update(self, image: Image, boxes: Floats, scores: Floats) -> Glance:
-        """Takes the next picture, (H, W, 3) uint8 BGR, with boxes (N, 4) in its px and scores (N,) of people."""
+        """Takes the next picture, (H, W, 3) uint8 BGR, with boxes (N, 4) in its px and scores (N,)."""
         height, width = image.shape[:2]
         size = (WIDTH, max(8, round(WIDTH * height / width)))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -86,15 +86,15 @@ def energy_of(glances: Sequence[Glance]) -> Floats:
 
 
 def place_of(energy: Floats, glances: Sequence[Glance]) -> Floats:
-    """(4,) box of the square with the most motion, three body heights wide, in px of a picture of width 160."""
+    """(4,) the square with the most motion, three body heights wide, in px of a picture of width 160."""
     rows, columns = energy.shape
     boxes = np.concatenate([one.boxes[one.scores >= _SURE] for one in glances])
     sizes, middles = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0.0), (boxes[:, :2] + boxes[:, 2:]) / 2
     size = float(np.median(sizes)) if len(sizes) else _BODY * rows
     row, column = rows // 2, columns // 2
     for _ in range(2):  # with the size of people anywhere, then with that of those who are there
-        reach = max(3, int(size * _INNER)) | 1
-        summed = cv2.boxFilter(energy, -1, (reach, reach), normalize=False, borderType=cv2.BORDER_CONSTANT)
+        spread = max(1.0, _INNER * size)
+        summed = cv2.GaussianBlur(energy, (0, 0), spread, borderType=cv2.BORDER_CONSTANT)
         row, column = (int(index) for index in np.unravel_index(int(np.argmax(summed)), energy.shape))
         near = np.abs(middles - [column, row]).max(axis=1, initial=0.0) < size
         if near.any():

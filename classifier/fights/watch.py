@@ -46,7 +46,7 @@ class FightScore:
 
 
 def is_due(last: float, before: float, now: float, interval: float) -> bool:
-    """Whether a frame is the one nearest to an interval after the last look; `before` is the frame before it."""
+    """Whether a frame is the nearest to an interval after the last look; `before` is the frame before."""
     return now - last >= interval - min(interval, now - before) / 2
 
 
@@ -97,7 +97,9 @@ class FightWatch:
         self._looks.append((self._motion.update(image, boxes, scores), features))
         while len(self._looks) > model.samples:
             self._looks.popleft()
-        self._score = self._judged(image.shape[1], monotonic, model) if len(self._looks) >= model.least else None
+        self._score = (
+            self._judged(image.shape[1], monotonic, model) if len(self._looks) >= model.least else None
+        )
         return self._score
 
     def reset(self) -> None:

@@ -94,7 +94,7 @@ class FightRule(RuleBase):
     type: Literal["fight"] = Field(title="Type", description="People fight.")
     severity: Severity = Field(default="critical", title="Severity", description="Part of the alert.")
     for_: Duration = Field(
-        default=0.6,
+        default=0.8,
         alias="for",
         title="For",
         description="Time for which it must go on; short gaps count as part of it.",

@@ -34,14 +34,20 @@ def main() -> int:
         description="Trains what tells fights on clips that are labelled as a whole; folds by source first.",
         epilog="example: python -m classifier.training.fights --fights surv_fight --harmless gmdcsa24",
     )
-    parser.add_argument("--fights", type=Path, required=True, help="folder with labels.csv (clip, label, source)")
-    parser.add_argument("--harmless", type=Path, help="folder of clips without a fight: SUBJECT/KIND/CLIP.mp4")
+    parser.add_argument(
+        "--fights", type=Path, required=True, help="folder with labels.csv (clip, label, source)"
+    )
+    parser.add_argument(
+        "--harmless", type=Path, help="folder of clips without a fight: SUBJECT/KIND/CLIP.mp4"
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("fights.onnx"), help="model to write, NAME_look.onnx beside it"
     )
     parser.add_argument("--folds", type=int, default=5, help="by source (default 5)")
     parser.add_argument("--repeats", type=int, default=4, help="ways to make folds (default 4)")
-    parser.add_argument("--fold-models", type=Path, help="folder for the models of the first folds, and who is in them")
+    parser.add_argument(
+        "--fold-models", type=Path, help="folder for the models of the first folds, and who is in them"
+    )
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -66,7 +72,9 @@ def _watched(options: argparse.Namespace) -> list[Windows]:
     cv2.setNumThreads(1)
     clips = labelled_clips(options.fights, options.harmless)
     for number, clip in enumerate(clips, start=1):
-        views = [windows_of(looks, 3 if view else 1) for view, looks in enumerate(looks_at(clip, detector, looker))]
+        views = [
+            windows_of(looks, 3 if view else 1) for view, looks in enumerate(looks_at(clip, detector, looker))
+        ]
         found.append(Windows(clip.name, clip.fight, clip.source, views))
         print(f"\r{number}/{len(clips)} {clip.name}          ", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
@@ -90,7 +98,9 @@ def _cross_validate(clips: list[Windows], options: argparse.Namespace) -> tuple[
     judged = np.array([clip.source.startswith("fights/") for clip in clips])
     truth = np.array([clip.fight for clip in clips])[judged]
     shift, temperature = _calibrated(np.stack(lasting)[:, judged], truth)
-    print(f"clips of unseen sources, alert after {_FOR:g} s; shift {shift:.2f}, temperature {temperature:.2f}")
+    print(
+        f"clips of unseen sources, alert after {_FOR:g} s; shift {shift:.2f}, temperature {temperature:.2f}"
+    )
     for logits in lasting:
         print(_report(logits[judged] + shift, truth))
     if options.fold_models is not None:

@@ -53,7 +53,12 @@ def labelled_clips(fights: Path, harmless: Path | None = None) -> list[Clip]:
     """
     with (fights / "labels.csv").open(encoding="utf-8") as stream:
         clips = [
-            Clip(Path(row["clip"]).stem, fights / row["clip"], row["label"] == "fight", f"fights/{row['source']}")
+            Clip(
+                Path(row["clip"]).stem,
+                fights / row["clip"],
+                row["label"] == "fight",
+                f"fights/{row['source']}",
+            )
             for row in csv.DictReader(stream)
         ]
     for path in sorted(harmless.glob("*/*/*.mp4")) if harmless else ():
@@ -78,13 +83,15 @@ def looks_at(clip: Clip, detector: Detector, looker: Looker) -> Iterator[list[Lo
         yield looks
 
 
-def _seen(path: Path, detector: Detector) -> Iterator[tuple[Image, npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+def _seen(
+    path: Path, detector: Detector
+) -> Iterator[tuple[Image, npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
     """Pictures with boxes and scores of people, as often as the daemon looks."""
     last = before = float("-inf")
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         for number, frame in enumerate(container.decode(stream)):
-            now = float(frame.time if frame.time is not None else number / float(stream.average_rate or 25))
+            now = float(frame.time if frame.pts is not None else number / float(stream.average_rate or 25))
             due, before = is_due(last, before, now, INTERVAL), now
             if due:
                 last = now

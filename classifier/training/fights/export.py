@@ -46,14 +46,20 @@ def write_judge(path: Path, judge: FightJudge) -> None:
         "interval": str(INTERVAL),
         "license": "Apache-2.0",
     }
-    axes = {"features": {0: "looks", 2: "rows", 3: "columns"}, "shares": {0: "rows", 1: "columns"}, "score": {}}
+    axes = {
+        "features": {0: "looks", 2: "rows", 3: "columns"},
+        "shares": {0: "rows", 1: "columns"},
+        "score": {},
+    }
     _export(judge, path, (torch.rand(SAMPLES, CHANNELS, 10, 17), torch.rand(10, 17)), axes, metadata)
     random = np.random.default_rng(0)
     features = random.random((SAMPLES - 3, CHANNELS, 9, 12), np.float32)
     energy = random.random((9, 12), np.float32)
     found = FightModel(path).judge(features, energy)
     with torch.inference_mode():
-        expected = judge(torch.from_numpy(features), torch.from_numpy((energy + 1e-3) / (energy + 1e-3).sum()))
+        expected = judge(
+            torch.from_numpy(features), torch.from_numpy((energy + 1e-3) / (energy + 1e-3).sum())
+        )
     if abs(found - float(expected)) > 1e-3:
         raise TrainingError(f"{path}: ONNX Runtime differs from PyTorch: update onnxruntime")
 

@@ -70,7 +70,7 @@ def windows_of(looks: Sequence[Look], every: int = 1) -> npt.NDArray[np.float32]
 
 
 def folds_of(clips: Sequence[Windows], count: int, seed: int) -> npt.NDArray[np.int64]:
-    """(N,) number of the fold of each clip: whole sources, the large ones first, each to the smallest fold."""
+    """(N,) fold of each clip: whole sources, the large ones first, each to the smallest fold."""
     random = np.random.default_rng(seed)
     sources = sorted({clip.source for clip in clips})
     sizes = {source: sum(clip.source == source for clip in clips) for source in sources}
@@ -114,6 +114,6 @@ def fit_judge(clips: Sequence[Windows]) -> FightJudge:
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    optimizer.step(loss)
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
     found = beta.detach()
     return FightJudge(mean.float(), scale.float(), found[:-1].float(), float(found[-1]))

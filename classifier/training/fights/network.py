@@ -26,7 +26,9 @@ class FightLook(nn.Module):
         super().__init__()
         network = YoloxNano()
         load_weights(network, detector)
-        self.stages = nn.Sequential(network.stem, network.stage2, network.stage3, network.stage4, network.stage5)
+        self.stages = nn.Sequential(
+            network.stem, network.stage2, network.stage3, network.stage4, network.stage5
+        )
         self.requires_grad_(False)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -81,7 +81,9 @@ def a_person(
     return Person(made, pose, scores, action, action_score, tuple(zones))
 
 
-def a_place(x: float, y: float = 200.0, score: float = 0.9, *, tall: float = 200.0, people: int = 2, zones=()):
+def a_place(
+    x: float, y: float = 200.0, score: float = 0.9, *, tall: float = 200.0, people: int = 2, zones=()
+):
     """A place that is watched for fights, around a point, where people are this tall."""
     box = np.array([x - 1.5 * tall, y - 1.5 * tall, x + 1.5 * tall, y + 1.5 * tall], np.float32)
     return FightPlace(box, score, people, tuple(zones))
