@@ -110,6 +110,8 @@ class AlertEngine:
             "scores": [list(pair) for pair in situation.scores],
             "boxes": dict(situation.boxes),
         }
+        if situation.place is not None:
+            evidence["place"] = situation.place
         payload = {
             "type": kind,
             "id": situation.id,

@@ -26,6 +26,7 @@ _DARK = (32, 32, 32)
 _ALERT = (40, 40, 230)
 _ZONE = (200, 160, 60)
 _MIN_VISIBILITY = 0.5
+_LIKELY = 0.5  # score from which the place of a fight is drawn
 
 
 def annotate(
@@ -55,6 +56,11 @@ def annotate(
         polygon = np.round(np.asarray(points, np.float32) * (width, height)).astype(np.int32)
         cv2.polylines(canvas, [polygon], True, _ZONE, 1, cv2.LINE_AA)
         labels.put(name, int(polygon[0, 0]), int(polygon[0, 1]), _ZONE)
+    for place in scene.fights:
+        if place.score >= _LIKELY:
+            left, top, right, bottom = (round(float(value)) for value in place.box)
+            cv2.rectangle(canvas, (left, top), (right, bottom), _ALERT, 1, cv2.LINE_AA)
+            labels.put(f"fight {place.score:.2f}", max(left, 4), max(top, 4), _ALERT)
     people = [person for person in scene.people if person.track.state is TrackState.CONFIRMED]
     for person in people:
         _draw_person(canvas, person, scale)

@@ -9,13 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from classifier.fights.model import FightModel
 from classifier.model import ActionModel
 from tracker.detector import Detector
 from tracker.pose import PoseBackend, PoseEstimator
 from tracker.tiles import TiledDetector
 
 if TYPE_CHECKING:
-    from daemon.config import ActionsConfig, DetectConfig, PoseConfig
+    from daemon.config import ActionsConfig, DetectConfig, FightsConfig, PoseConfig
 
 __all__ = ["Engines"]
 
@@ -29,6 +30,7 @@ class Engines:
         self._detectors: dict[tuple[object, ...], Detector] = {}
         self._estimators: dict[tuple[object, ...], PoseBackend] = {}
         self._models: dict[str, ActionModel] = {}
+        self._fights: dict[str, FightModel] = {}
 
     def detector(self, settings: DetectConfig) -> Detector | TiledDetector:
         """The detector for these settings.
@@ -77,6 +79,17 @@ class Engines:
         if key not in self._models:
             self._models[key] = ActionModel(settings.model)
         return self._models[key]
+
+    def fights(self, settings: FightsConfig) -> FightModel:
+        """The fight model for these settings.
+
+        Raises:
+            ModelError: a model file is missing or damaged.
+        """
+        key = str(settings.model)
+        if key not in self._fights:
+            self._fights[key] = FightModel(settings.model)
+        return self._fights[key]
 
 
 def _load_estimator(settings: PoseConfig) -> PoseBackend:

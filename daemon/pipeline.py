@@ -10,7 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.fights.watch import FightWatch
 from classifier.model import ActionScores
 from classifier.stream import PoseStream
 from classifier.window import PoseWindows
@@ -18,11 +23,12 @@ from daemon.actions import ActionHysteresis
 from daemon.alerts import AlertEngine
 from daemon.capture import Frame
 from daemon.config import CameraConfig, PoseConfig, TrackConfig
+from daemon.config.rules import FightRule
 from daemon.engines import Engines
 from daemon.events import EventReporter
 from daemon.messages import Message
 from daemon.posture import Posture, Postures, plausible
-from daemon.scene import Person, Scene
+from daemon.scene import FightPlace, Person, Scene
 from daemon.timing import StageClock
 from daemon.topics import Topics
 from daemon.zones import ZoneMap
@@ -36,7 +42,9 @@ from tracker.pose import Pose
 from tracker.smoothing import OneEuro, PoseSmoother
 from tracker.tracks import rename
 
-__all__ = ["CameraPipeline", "FrameResult", "make_tracker"]
+__all__ = ["CameraPipeline", "FrameResult", "make_tracker", "watches_fights"]
+
+_Boxes: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,8 @@ class CameraPipeline:
         self._alerts = AlertEngine(name, settings.rules, topics)
         self._last_prediction: float | None = None
         self._scores: dict[str, ActionScores] = {}
+        self._watches_fights = watches_fights(settings)
+        self._fights: FightWatch | None = None
 
     def process(self, frame: Frame, engines: Engines) -> FrameResult:
         """Takes the camera's next frame; frames must come in the order of their time."""
@@ -90,16 +100,18 @@ class CameraPipeline:
             cut = self._cuts.update(frame.image)
             if cut:
                 self._tracker.reset()
+                self._fights = None
             expected = self._tracker.predict(frame.monotonic)
         with clock.stage("pose"):
             followed = self._follower.follow(frame.image, expected, estimator, frame.monotonic)
         doubt = self._follower.failed > 0 or self._tracker.unsettled
         if self._pacing.due(self._tracks, expected, doubt, frame.monotonic):
-            tracks = self._detect(frame, engines, followed)
+            tracks, people = self._detect(frame, engines, followed)
         else:
             with clock.stage("track"):
                 boxes = {key: one.box for key, one in followed.items()}
                 tracks = self._tracker.follow(boxes, monotonic=frame.monotonic)
+            people = _boxes_of(tracks)
         self._tracks = tracks
         renamed = {track.was: track.id for track in tracks if track.was is not None}
         if renamed:
@@ -117,8 +129,10 @@ class CameraPipeline:
                 poses = self._smoother.update(poses, frame.monotonic)
         with clock.stage("action"):
             self._update_actions(frame, tracks, poses, engines)
+        with clock.stage("fight"):
+            fights = self._fight_places(frame, people, engines)
         with clock.stage("report"):
-            scene = replace(self._scene(frame, tracks, poses), cut=cut, renamed=renamed)
+            scene = replace(self._scene(frame, tracks, poses), cut=cut, renamed=renamed, fights=fights)
             self._seen_postures = self._postures.update(scene)
             messages = self._events.update(scene)
             if self.alerts_enabled:
@@ -129,17 +143,21 @@ class CameraPipeline:
         clock.frames += 1
         return FrameResult(scene, messages)
 
-    def _detect(self, frame: Frame, engines: Engines, followed: Mapping[str, Followed]) -> list[Track]:
+    def _detect(
+        self, frame: Frame, engines: Engines, followed: Mapping[str, Followed]
+    ) -> tuple[list[Track], _Boxes]:
+        """Tracks, and boxes and scores of everybody who is seen, however little."""
         with self.clock.stage("detect"):
             detections = engines.detector(self._settings.detect).detect(frame.image)
         with self.clock.stage("track"):
-            return self._tracker.update(
+            tracks = self._tracker.update(
                 detections,
                 monotonic=frame.monotonic,
                 captured_at=frame.captured_at,
                 appearance=describe(frame.image, detections.boxes),
                 poses={key: (one.box, one.likeness) for key, one in followed.items()},
             )
+        return tracks, (detections.boxes, detections.scores)
 
     def initial_messages(self) -> list[Message]:
         """Retained state before the first frame: nobody seen, every rule OFF."""
@@ -178,6 +196,19 @@ class CameraPipeline:
         for scores in model.classify(self._windows, confirmed, (width, height)):
             self._scores[scores.track] = scores
             self._actions.update(plausible(scores, self._seen_postures.get(scores.track)))
+
+    def _fight_places(self, frame: Frame, people: _Boxes, engines: Engines) -> tuple[FightPlace, ...]:
+        if not self._watches_fights:
+            return ()
+        if self._fights is None:
+            self._fights = FightWatch()
+        model = engines.fights(self._settings.fights)
+        found = self._fights.update(frame.image, *people, frame.monotonic, model)
+        if found is None:
+            return ()
+        height, width = frame.image.shape[:2]
+        zones = self._zones.containing(found.body, width, height)
+        return (FightPlace(found.box, found.score, found.people, zones),)
 
     def _scene(self, frame: Frame, tracks: Sequence[Track], poses: dict[str, Pose]) -> Scene:
         height, width = frame.image.shape[:2]
@@ -226,6 +257,17 @@ class CameraPipeline:
             self._actions.drop(track_id)
             if self._windows is not None:
                 self._windows.drop(track_id)
+
+
+def _boxes_of(tracks: Sequence[Track]) -> _Boxes:
+    seen = [track for track in tracks if track.state is not TrackState.REMOVED]
+    boxes = np.stack([track.box for track in seen]) if seen else np.empty((0, 4), np.float32)
+    return boxes, np.array([track.quality for track in seen], np.float32)
+
+
+def watches_fights(settings: CameraConfig) -> bool:
+    """Whether a rule of this camera asks for fights."""
+    return any(isinstance(rule, FightRule) and rule.enabled for rule in settings.rules.values())
 
 
 def make_tracker(camera: str, settings: TrackConfig) -> Tracker:

@@ -13,7 +13,7 @@ from daemon.messages import plain
 from tracker.association import Track, TrackState
 from tracker.pose import Pose
 
-__all__ = ["Person", "Scene"]
+__all__ = ["FightPlace", "Person", "Scene"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,28 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class FightPlace:
+    """A part of the picture that is watched for fights.
+
+    Attributes:
+        box: (4,) float32 left, top, right, bottom in px; may reach beyond the picture.
+        score: probability 0..1 that people fight there.
+        people: how many were seen there at once of late.
+        zones: those in which it stands, as if it were a person.
+    """
+
+    box: NDArray[np.float32]
+    score: float
+    people: int
+    zones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """A processed frame: size in pixels, times in seconds, people of every track state.
 
     `cut`: it shows another scene than the one before. `renamed`: bodies that go on under another id, the new
-    one by the old one.
+    one by the old one. `fights`: where people may fight; empty where no rule asks for it.
     """
 
     camera: str
@@ -44,6 +61,7 @@ class Scene:
     people: tuple[Person, ...]
     cut: bool = False
     renamed: Mapping[str, str] = field(default_factory=dict)
+    fights: tuple[FightPlace, ...] = ()
 
     @property
     def confirmed(self) -> list[Person]:

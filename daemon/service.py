@@ -15,7 +15,7 @@ from daemon.config import Config
 from daemon.engines import Engines
 from daemon.messages import Message
 from daemon.mqtt import Publisher
-from daemon.pipeline import CameraPipeline
+from daemon.pipeline import CameraPipeline, watches_fights
 from daemon.process_usage import ProcessUsage
 from daemon.scheduler import Scheduler
 from daemon.timing import LatencyMeter
@@ -133,6 +133,8 @@ class Service:
                 engine.detector(channel.settings.detect)
                 engine.estimator(channel.settings.pose)
                 engine.actions(channel.settings.actions)
+                if watches_fights(channel.settings):
+                    engine.fights(channel.settings.fights)
 
     def _work(self, index: int, frame: Frame, engines: Engines) -> None:
         channel = self._channels[index]
@@ -173,6 +175,7 @@ class Service:
                 "detector": str(settings.detect.model or "bundled"),
                 "pose": str(settings.pose.model),
                 "actions": str(settings.actions.model or "bundled"),
+                "fights": str(settings.fights.model or "bundled"),
             },
         }
         return Message(self._topics.info(), payload, qos=1, retain=True)

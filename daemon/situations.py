@@ -37,6 +37,7 @@ class Situation:
         held: monotonic seconds of the last observation.
         box: (4,) px where the person was then.
         boxes: in 0..1 of the image where each track was last seen; the one seen last is the last.
+        place: in 0..1 of the image, where it is of a place and not of a person.
         zones: names, in the order in which they came up.
         action: label with the best score.
         best: that score.
@@ -54,6 +55,7 @@ class Situation:
     held: float = float("-inf")
     box: _Box | None = None
     boxes: dict[str, list[float]] = field(default_factory=dict)
+    place: list[float] | None = None
     zones: dict[str, None] = field(default_factory=dict)
     action: str | None = None
     best: float = 0.0
@@ -75,7 +77,9 @@ class Situation:
 
     def add(self, seen: Observation, scene: Scene, boxes: Mapping[str, _Box]) -> None:
         """Takes an observation; `boxes` are those of the scene's tracks, in px."""
-        self.held, self.box = scene.monotonic, boxes[seen.tracks[0]]
+        self.held, self.box = scene.monotonic, boxes[seen.tracks[0]] if seen.box is None else seen.box
+        if seen.box is not None:
+            self.place = scene.shares(seen.box)
         for track in seen.tracks:
             self.boxes.pop(track, None)
             self.boxes[track] = scene.shares(boxes[track])
@@ -244,7 +248,7 @@ class Situations:
 
     def _is_over(self, situation: Situation, now: float, live: set[str], seen: set[str]) -> bool:
         tracks = situation.owners or set(situation.boxes)
-        if not self._watcher.outlives_track and live.isdisjoint(tracks):
+        if situation.owners and not self._watcher.outlives_track and live.isdisjoint(tracks):
             return True
         if situation.raised:
             return now > situation.held and now - situation.held >= self.rule.clear - _TOLERANCE

@@ -13,7 +13,7 @@ import numpy as np
 __all__ = ["LatencyMeter", "StageClock"]
 
 
-_ORDER = ("read", "detect", "track", "pose", "action", "report")  # the way of a frame
+_ORDER = ("read", "detect", "track", "pose", "action", "fight", "report")  # the way of a frame
 
 
 class StageClock:

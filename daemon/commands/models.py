@@ -142,6 +142,7 @@ def _used(config: Path | None) -> dict[tuple[str, str], list[str]]:
         files = [
             ("detector", camera.detect.model or bundled["detector"]),
             ("actions", camera.actions.model or bundled["actions"]),
+            ("fights", camera.fights.model or bundled["fights"]),
         ]
         if camera.pose.backend == "onnx":  # mediapipe brings its own networks in its package
             pose = f"pose_{camera.pose.model}"
@@ -264,4 +265,11 @@ def _bundled() -> dict[str, Path]:
     from tracker.refinement import bundled_refiner
 
     actions = Path(str(files("classifier"))) / "models" / "actions.onnx"
-    return {"detector": bundled_model(), "actions": actions, "refiner": bundled_refiner()}
+    fights = actions.with_name("fights.onnx")
+    return {
+        "detector": bundled_model(),
+        "actions": actions,
+        "fights": fights,
+        "fights_look": fights.with_name("fights_look.onnx"),
+        "refiner": bundled_refiner(),
+    }

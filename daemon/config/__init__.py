@@ -6,6 +6,7 @@ from daemon.config.actions import ActionsConfig, LabelConfig, LabelSettings
 from daemon.config.camera import CameraConfig, ReconnectConfig
 from daemon.config.detect import DetectConfig
 from daemon.config.errors import ConfigError
+from daemon.config.fights import FightsConfig
 from daemon.config.loading import load_config
 from daemon.config.mqtt import MqttConfig, TlsConfig
 from daemon.config.pose import PoseConfig
@@ -22,6 +23,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "DetectConfig",
+    "FightsConfig",
     "LabelConfig",
     "LabelSettings",
     "LogConfig",

@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from daemon.config.actions import ActionsConfig
 from daemon.config.base import ConfigModel, Duration, Name, resolve_path
 from daemon.config.detect import DetectConfig
+from daemon.config.fights import FightsConfig
 from daemon.config.pose import PoseConfig
 from daemon.config.rules import DEFAULT_RULES, Rule
 from daemon.config.track import TrackConfig
@@ -103,6 +104,9 @@ class CameraConfig(ConfigModel):
     )
     actions: ActionsConfig = Field(
         default_factory=ActionsConfig, title="Actions", description="What differs from the global `actions`."
+    )
+    fights: FightsConfig = Field(
+        default_factory=FightsConfig, title="Fights", description="What differs from the global `fights`."
     )
     rules: dict[Name, Rule] = Field(
         default_factory=lambda: dict(DEFAULT_RULES),

@@ -8,6 +8,7 @@ from daemon.config.actions import ActionsConfig
 from daemon.config.base import ConfigModel, Duration, Name
 from daemon.config.camera import CameraConfig
 from daemon.config.detect import DetectConfig
+from daemon.config.fights import FightsConfig
 from daemon.config.mqtt import MqttConfig
 from daemon.config.pose import PoseConfig
 from daemon.config.rules import DEFAULT_RULES, Rule
@@ -18,7 +19,7 @@ __all__ = ["Config"]
 
 
 class Config(ConfigModel):
-    """posewatch.yaml; `detect`, `track`, `pose`, `actions` and `rules` hold for cameras without their own."""
+    """posewatch.yaml; its sections from `detect` to `rules` hold for cameras without their own."""
 
     mqtt: MqttConfig = Field(default_factory=MqttConfig, title="MQTT", description="The broker.")
     detect: DetectConfig = Field(
@@ -28,6 +29,9 @@ class Config(ConfigModel):
     pose: PoseConfig = Field(default_factory=PoseConfig, title="Pose", description="Reading poses.")
     actions: ActionsConfig = Field(
         default_factory=ActionsConfig, title="Actions", description="Naming actions."
+    )
+    fights: FightsConfig = Field(
+        default_factory=FightsConfig, title="Fights", description="Watching for fights."
     )
     rules: dict[Name, Rule] = Field(
         default_factory=lambda: dict(DEFAULT_RULES),

@@ -89,25 +89,24 @@ class LyingRule(RuleBase):
 
 
 class FightRule(RuleBase):
-    """People close to each other, at least one of whom punches or kicks."""
+    """People in a place that looks like a fight."""
 
     type: Literal["fight"] = Field(title="Type", description="People fight.")
     severity: Severity = Field(default="critical", title="Severity", description="Part of the alert.")
     for_: Duration = Field(
-        default=0.6,
+        default=0.8,
         alias="for",
         title="For",
         description="Time for which it must go on; short gaps count as part of it.",
         ge=0.0,
         le=86400.0,
     )
-    min_people: int = Field(default=2, title="People", description="At least this many.", ge=2, le=50)
-    distance: float = Field(
-        default=1.0,
-        title="Distance",
-        description="Between the middles of two people at most this many body heights.",
-        gt=0.0,
-        le=10.0,
+    min_people: int = Field(
+        default=2,
+        title="People",
+        description="At least this many must have been seen there at once in the last seconds.",
+        ge=1,
+        le=50,
     )
 
 

@@ -16,7 +16,7 @@ from daemon.config.actions import ActionsConfig
 from daemon.config.rules import DEFAULT_RULES, Rule
 from daemon.events import EventReporter
 from daemon.messages import Message
-from daemon.scene import Person, Scene
+from daemon.scene import FightPlace, Person, Scene
 from daemon.topics import Topics
 from tracker.association import Track, TrackState
 from tracker.pose import Pose
@@ -81,10 +81,31 @@ def a_person(
     return Person(made, pose, scores, action, action_score, tuple(zones))
 
 
-def a_scene(at: float, *people: Person, captured_at: float | None = None) -> Scene:
-    """A frame of camera `door`."""
+def a_place(
+    x: float, y: float = 200.0, score: float = 0.9, *, tall: float = 200.0, people: int = 2, zones=()
+):
+    """A place that is watched for fights, around a point, where people are this tall."""
+    box = np.array([x - 1.5 * tall, y - 1.5 * tall, x + 1.5 * tall, y + 1.5 * tall], np.float32)
+    return FightPlace(box, score, people, tuple(zones))
+
+
+def a_scene(
+    at: float, *people: Person, captured_at: float | None = None, fights: Sequence[FightPlace] | None = None
+) -> Scene:
+    """A frame of camera `door`. Without `fights` there is a place around everybody who punches or kicks."""
     captured_at = EPOCH + at if captured_at is None else captured_at
-    return Scene("door", WIDTH, HEIGHT, captured_at, at, tuple(people))
+    if fights is None:
+        fights = [place for person in people if (place := _place_of(person, people)) is not None]
+    return Scene("door", WIDTH, HEIGHT, captured_at, at, tuple(people), fights=tuple(fights))
+
+
+def _place_of(person: Person, people: Sequence[Person]) -> FightPlace | None:
+    if person.scores is None or person.track.state is not CONFIRMED:
+        return None
+    hits = person.scores.probabilities[DEFAULT_LABELS.index("punching_kicking")]
+    left, top, right, bottom = person.track.box.tolist()
+    zones = [zone for other in people for zone in other.zones]
+    return a_place((left + right) / 2, (top + bottom) / 2, float(hits), people=len(people), zones=zones)
 
 
 @dataclass(frozen=True)

@@ -438,8 +438,8 @@ def test_updates_tell_of_more_people_at_once_and_of_more_time_now_and_then():
     camera = Camera(rules(fight=rule)).play(30.0, a=first, b=second, c=third)
     told = [(payload["type"], round(at, 1), payload["tracks"]) for at, payload in camera.sent("alerts")]
     assert told == [
-        ("raised", 0.6, ["a", "b"]),
-        ("updated", 10.6, ["a", "b"]),
+        ("raised", 0.8, ["a", "b"]),
+        ("updated", 10.8, ["a", "b"]),
         ("updated", 15.0, ["a", "b", "c"]),
         ("updated", 25.0, ["a", "b", "c"]),
     ]

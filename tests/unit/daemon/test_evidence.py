@@ -15,6 +15,7 @@ from stories import (
     TIPPING,
     UPRIGHT,
     a_person,
+    a_place,
     a_scene,
     scores_of,
     sinking,
@@ -229,46 +230,50 @@ def test_an_action_rule_does_not_wait_for_the_unknown():
 # --- fight ----------------------------------------------------------------------------------------------
 
 
-def fighter(name: str, x: float, score: float = 0.0, height: float = 200, zones=()) -> object:
-    box = (x - 40, 100, x + 40, 100 + height)
-    return a_person(name, box=box, scores={"punching_kicking": score}, zones=zones)
+def somebody(name: str, x: float, height: float = 200, zones=()) -> object:
+    return a_person(name, box=(x - 40, 200 - height / 2, x + 40, 200 + height / 2), zones=zones)
 
 
 @pytest.mark.parametrize(
-    ("people", "involved"),
+    ("places", "people", "involved"),
     [
-        ([fighter("a", 100, 0.9), fighter("b", 200)], "ab"),
-        ([fighter("a", 100, 0.9)], ""),  # alone: shadow boxing
-        ([fighter("a", 100, 0.9), fighter("b", 400)], ""),  # too far away
-        ([fighter("a", 100, 0.9), fighter("b", 299)], "ab"),  # just within one body height
-        ([fighter("a", 100), fighter("b", 150)], ""),  # nobody hits
-        ([fighter("a", 100, 0.9), fighter("b", 200), fighter("c", 600)], "ab"),  # a bystander
-        ([fighter("a", 100, 0.9), fighter("b", 250, 0.8), fighter("c", 400)], "abc"),
-        ([fighter("a", 100, 0.9), fighter("b", 200), fighter("c", 550), fighter("d", 600)], "ab"),
+        ([a_place(150)], [somebody("a", 100), somebody("b", 200)], ["ab"]),
+        ([a_place(150, people=1)], [somebody("a", 100)], []),  # alone: shadow boxing
+        ([a_place(150)], [somebody("a", 100), somebody("b", 600)], ["a"]),  # a bystander
+        ([a_place(150, score=0.4)], [somebody("a", 100), somebody("b", 200)], []),  # not sure enough
+        ([a_place(150)], [], [""]),  # seen together, followed by nobody: bodies that hide each other
+        ([], [somebody("a", 100), somebody("b", 120)], []),
         # two fights at once are one situation
-        ([fighter("a", 50, 0.9), fighter("b", 120), fighter("c", 500, 0.6), fighter("d", 560)], "abcd"),
+        ([a_place(50), a_place(500)], [somebody("a", 50), somebody("c", 275), somebody("b", 560)], ["ab"]),
         # small people far from the camera are judged by their own size
-        ([fighter("a", 100, 0.9, 50), fighter("b", 200, height=50)], ""),
+        ([a_place(100, tall=50)], [somebody("a", 100, 50), somebody("b", 200, 50)], ["a"]),
     ],
 )
-def test_who_is_in_a_fight(people, involved):
-    found = once(FIGHT, *people)
-    assert ["".join(one.tracks) for one in found] == ([involved] if involved else [])
+def test_who_is_in_a_fight(places, people, involved):
+    found = watcher_for(FIGHT).observe(a_scene(0.0, *people, fights=places), frozenset())
+    assert ["".join(one.tracks) for one in found] == involved
 
 
-def test_a_fight_of_three():
+@pytest.mark.parametrize(("people", "found"), [(2, False), (3, True)])
+def test_a_fight_of_three(people, found):
     rule = FIGHT.model_copy(update={"min_people": 3})
-    pair = [fighter("a", 100, 0.9), fighter("b", 200)]
-    assert not once(rule, *pair)
-    assert once(rule, *pair, fighter("c", 150))
+    scene = a_scene(0.0, fights=[a_place(150, people=people)])
+    assert bool(watcher_for(rule).observe(scene, frozenset())) == found
 
 
-def test_a_fight_tells_its_best_score_and_every_zone():
-    [found] = once(
-        FIGHT, fighter("a", 100, 0.7, zones=("bar",)), fighter("b", 150, 0.8, zones=("bar", "door"))
-    )
+@pytest.mark.parametrize(("zones", "found"), [((), True), (("bar",), True), (("garden",), False)])
+def test_a_fight_in_a_zone(zones, found):
+    rule = FIGHT.model_copy(update={"zones": zones})
+    scene = a_scene(0.0, fights=[a_place(150, zones=("bar",))])
+    assert bool(watcher_for(rule).observe(scene, frozenset())) == found
+
+
+def test_a_fight_tells_its_best_score_every_zone_and_the_place():
+    places = [a_place(100, score=0.7, zones=("bar",)), a_place(150, score=0.8, zones=("bar", "door"))]
+    [found] = watcher_for(FIGHT).observe(a_scene(0.0, fights=places), frozenset())
     assert found.score == pytest.approx(0.8)
-    assert (found.zones, found.action, found.key) == (("bar", "door"), "punching_kicking", ("", ""))
+    assert (found.zones, found.action, found.key) == (("bar", "door"), "fighting", ("", ""))
+    assert found.box is places[1].box
 
 
 # --- zones ----------------------------------------------------------------------------------------------

@@ -1,0 +1,112 @@
+"""The networks: a picture to features, and how features change over two seconds to whether people fight."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tracker.letterbox import fitting_size, letterbox
+from tracker.runtime import ModelError, create_session
+
+__all__ = ["FIGHTS_VERSION", "FightModel", "Looker", "look_beside", "shares_of"]
+
+FIGHTS_VERSION = "1"
+"""Of the way pictures are looked at; stored in the model, which fits only this one."""
+
+STRIDE = 32
+_BUNDLED = "fights.onnx"
+_PIXELS = 416 * 416  # of the picture that the network sees
+_FLOOR = 1e-3  # grey levels: motion everywhere, so that there is some
+
+Floats = npt.NDArray[np.float32]
+Image = npt.NDArray[np.uint8]
+
+
+class Looker:
+    """The network that looks at pictures.
+
+    Args:
+        path: NAME_look.onnx.
+        threads: intra-op threads.
+
+    Raises:
+        ModelError: the file is missing, damaged or another model.
+    """
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        self._session = create_session(path, threads=threads)
+        if [one.name for one in self._session.get_inputs()] != ["images"]:
+            raise ModelError(f"{path}: does not look at pictures: fetch it and the fight model again")
+
+    def look(self, image: Image) -> Floats:
+        """Features (C, rows, columns) of a picture (H, W, 3) uint8 BGR; the cells cover the picture."""
+        height, width = image.shape[:2]
+        columns, rows = fitting_size(width, height, _PIXELS)
+        canvas, _ = letterbox(image, columns, rows, centred=False)
+        blob = np.ascontiguousarray(canvas.transpose(2, 0, 1)[None], dtype=np.float32)
+        found = np.asarray(self._session.run(None, {"images": blob})[0][0], np.float32)
+        scale = min(columns / width, rows / height) / STRIDE
+        return found[:, : max(1, int(np.ceil(height * scale))), : max(1, int(np.ceil(width * scale)))]
+
+
+class FightModel(Looker):
+    """What `python -m classifier.training.fights` makes: NAME.onnx, and NAME_look.onnx beside it.
+
+    Args:
+        model: the file NAME.onnx; None for the bundled one.
+        threads: intra-op threads.
+
+    Attributes:
+        samples: looks that are judged together.
+        least: looks from which is judged.
+        interval: seconds between two looks.
+
+    Raises:
+        ModelError: a file is missing, damaged or of another version.
+    """
+
+    def __init__(self, model: Path | None = None, threads: int = 1) -> None:
+        if model is None:
+            with as_file(files("classifier") / "models") as folder:
+                self._load(folder / _BUNDLED, threads)
+        else:
+            self._load(model, threads)
+
+    def _load(self, path: Path, threads: int) -> None:
+        self._judge = create_session(path, threads=threads)
+        metadata = self._judge.get_modelmeta().custom_metadata_map
+        if metadata.get("fights") != FIGHTS_VERSION:
+            raise ModelError(
+                f"{path}: no fight model of this version: leave out `fights.model`, or train one"
+            )
+        try:
+            self.samples, self.least = int(metadata["samples"]), int(metadata["least"])
+            self.interval = float(metadata["interval"])
+        except (KeyError, ValueError) as error:
+            raise ModelError(f"{path}: damaged metadata ({error}): fetch it again") from error
+        super().__init__(look_beside(path), threads)
+
+    def judge(self, features: Floats, energy: Floats) -> float:
+        """Probability that people fight.
+
+        Args:
+            features: (T, C, rows, columns), the oldest first, T >= `least`.
+            energy: any size, where people moved meanwhile.
+        """
+        given = {"features": features, "shares": shares_of(energy, features.shape[2:])}
+        return float(self._judge.run(None, given)[0][0])
+
+
+def look_beside(path: Path) -> Path:
+    """NAME_look.onnx of NAME.onnx."""
+    return path.with_name(f"{path.stem}_look.onnx")
+
+
+def shares_of(energy: Floats, cells: tuple[int, ...]) -> Floats:
+    """(rows, columns) share of all motion in each cell."""
+    resized = np.asarray(cv2.resize(energy, cells[::-1], interpolation=cv2.INTER_AREA), np.float32) + _FLOOR
+    return np.asarray(resized / resized.sum(), np.float32)

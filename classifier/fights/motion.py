@@ -1,0 +1,113 @@
+"""Where people move: differences of small pictures, weighed by where people are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["BODIES", "WIDTH", "Glance", "MotionMap", "energy_of", "most_at_once", "place_of"]
+
+WIDTH = 160
+"""px of the small pictures, and of the maps made of them."""
+
+BODIES = 3.0
+"""Side of a place in body heights."""
+
+_INNER = 0.4  # body heights: deviation of the bell over which the motion of a place is summed
+_SURE = 0.25  # score from which a detection tells how tall people are
+_SEEN = 0.2  # score from which it counts as one of the people of a place
+_BODY = 0.45  # heights of the picture of somebody, where nobody is surely seen
+_ANYWHERE = 0.05  # weight of motion where nobody is detected, beside 1 where somebody is
+_NOISE = 4.0  # grey levels below which a difference says nothing
+_LARGEST = 60.0  # grey levels above which a difference counts no more
+
+Floats = npt.NDArray[np.float32]
+Image = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What moved since the glance before, and who is where.
+
+    Attributes:
+        change: (rows, 160) float32 grey levels.
+        people: (rows, 160) float32 0..1, how surely somebody is there.
+        boxes: (N, 4) float32 in px of a picture of this width.
+        scores: (N,) float32.
+    """
+
+    change: Floats
+    people: Floats
+    boxes: Floats
+    scores: Floats
+
+
+class MotionMap:
+    """Compares each picture of a camera with the one before."""
+
+    def __init__(self) -> None:
+        self._before: Image | None = None
+
+    def update(self, image: Image, boxes: Floats, scores: Floats) -> Glance:
+        """Takes the next picture, (H, W, 3) uint8 BGR, with boxes (N, 4) in its px and scores (N,)."""
+        height, width = image.shape[:2]
+        size = (WIDTH, max(8, round(WIDTH * height / width)))
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
+        change = np.zeros(grey.shape, np.float32)
+        if self._before is not None and self._before.shape == grey.shape:
+            change = np.asarray(cv2.absdiff(grey, self._before), np.float32)
+            # A change of light moves the whole picture; what is left over moves in it.
+            change = np.clip(change - max(_NOISE, 2.0 * float(np.median(change))), 0.0, _LARGEST)
+        self._before = grey
+        boxes = np.asarray(boxes, np.float32).reshape(-1, 4) * np.float32(WIDTH / width)
+        scores = np.asarray(scores, np.float32)
+        return Glance(change.astype(np.float32), _drawn(boxes, scores, grey.shape), boxes, scores)
+
+
+def _drawn(boxes: Floats, scores: Floats, shape: tuple[int, ...]) -> Floats:
+    people = np.zeros(shape, np.float32)
+    edges = np.clip(np.round(boxes), 0, [shape[1], shape[0]] * 2).astype(int)
+    for (left, top, right, bottom), score in zip(edges.tolist(), scores.tolist(), strict=True):
+        part = people[top : bottom + 1, left : right + 1]
+        np.maximum(part, min(1.0, 2.0 * score), out=part)
+    return people
+
+
+def energy_of(glances: Sequence[Glance]) -> Floats:
+    """(rows, 160) motion in the glances, most of it where people are."""
+    change = np.mean([one.change for one in glances], axis=0)
+    people = np.maximum.reduce([one.people for one in glances])
+    return np.asarray(change * (people + _ANYWHERE), np.float32)
+
+
+def place_of(energy: Floats, glances: Sequence[Glance]) -> Floats:
+    """(4,) the square with the most motion, three body heights wide, in px of a picture of width 160."""
+    rows, columns = energy.shape
+    boxes = np.concatenate([one.boxes[one.scores >= _SURE] for one in glances])
+    sizes, middles = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0.0), (boxes[:, :2] + boxes[:, 2:]) / 2
+    size = float(np.median(sizes)) if len(sizes) else _BODY * rows
+    row, column = rows // 2, columns // 2
+    for _ in range(2):  # with the size of people anywhere, then with that of those who are there
+        spread = max(1.0, _INNER * size)
+        summed = cv2.GaussianBlur(energy, (0, 0), spread, borderType=cv2.BORDER_CONSTANT)
+        row, column = (int(index) for index in np.unravel_index(int(np.argmax(summed)), energy.shape))
+        near = np.abs(middles - [column, row]).max(axis=1, initial=0.0) < size
+        if near.any():
+            size = float(np.percentile(sizes[near], 60))
+    half = BODIES * size / 2
+    return np.array([column - half, row - half, column + half, row + half], np.float32)
+
+
+def most_at_once(place: Floats, glances: Sequence[Glance]) -> int:
+    """The most people whose middles were within a place in one of the glances."""
+    most = 0
+    for one in glances:
+        boxes = one.boxes[one.scores >= _SEEN]
+        middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+        most = max(most, int(((middles >= place[:2]) & (middles <= place[2:])).all(axis=1).sum()))
+    return most

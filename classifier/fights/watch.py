@@ -1,0 +1,116 @@
+"""Watches a camera's pictures for fights."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from classifier.fights.model import FightModel
+from classifier.fights.motion import BODIES, WIDTH, Glance, MotionMap, energy_of, most_at_once, place_of
+
+__all__ = ["FightScore", "FightWatch", "is_due"]
+
+_MEMORY = 2.0  # seconds after which people who are no longer seen do not count
+_COUNTS = 0.1  # score from which somebody may be there: then is looked
+_GAP = 0.6  # seconds between two looks above which what is known starts anew
+
+Floats = npt.NDArray[np.float32]
+Image = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class FightScore:
+    """How much the last seconds look like a fight, and where people moved most.
+
+    Attributes:
+        box: (4,) float32 left, top, right, bottom of the place in px, three body heights wide; may reach
+            beyond the picture.
+        score: probability 0..1.
+        people: how many were seen there at once, at the most.
+        monotonic: seconds of the last picture that it is from.
+    """
+
+    box: Floats
+    score: float
+    people: int
+    monotonic: float
+
+    @property
+    def body(self) -> Floats:
+        """(4,) px of somebody as tall as people are there, in the middle of the place."""
+        middle, half = (self.box[:2] + self.box[2:]) / 2, (self.box[2] - self.box[0]) / (2 * BODIES)
+        return np.concatenate([middle - half, middle + half]).astype(np.float32)
+
+
+def is_due(last: float, before: float, now: float, interval: float) -> bool:
+    """Whether a frame is the nearest to an interval after the last look; `before` is the frame before."""
+    return now - last >= interval - min(interval, now - before) / 2
+
+
+class FightWatch:
+    """Looks at the pictures of one camera several times a second while enough people are there.
+
+    Features of the last two seconds are remembered, no pictures.
+
+    Args:
+        people: from so many on is looked at all.
+    """
+
+    def __init__(self, people: int = 2) -> None:
+        self._least_people = people
+        self._motion = MotionMap()
+        self._looks: deque[tuple[Glance, Floats]] = deque()
+        self._score: FightScore | None = None
+        self._last = self._frame = self._company = float("-inf")
+
+    def update(
+        self, image: Image, boxes: Floats, scores: Floats, monotonic: float, model: FightModel
+    ) -> FightScore | None:
+        """Takes the next frame; returns the newest score, None where there is nothing to judge.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            boxes: (N, 4) px of people, also of those who are hardly seen.
+            scores: (N,) how surely.
+            monotonic: seconds; frames come in the order of their time.
+            model: the networks.
+        """
+        before, self._frame = self._frame, monotonic
+        if (np.asarray(scores) >= _COUNTS).sum() >= self._least_people:
+            self._company = monotonic
+        if monotonic - self._company > _MEMORY:
+            if self._looks:
+                self.reset()
+            return None
+        if not is_due(self._last, before, monotonic, model.interval):
+            return self._score
+        if monotonic - self._last > _GAP:
+            self.reset()
+        self._last = monotonic
+        features = model.look(image)
+        if self._looks and self._looks[-1][1].shape != features.shape:
+            self.reset()  # the camera has another resolution now
+            self._last = monotonic
+        self._looks.append((self._motion.update(image, boxes, scores), features))
+        while len(self._looks) > model.samples:
+            self._looks.popleft()
+        self._score = (
+            self._judged(image.shape[1], monotonic, model) if len(self._looks) >= model.least else None
+        )
+        return self._score
+
+    def reset(self) -> None:
+        """Forgets everything: the camera shows another scene, or has been away."""
+        self._motion = MotionMap()
+        self._looks.clear()
+        self._score, self._last = None, float("-inf")
+
+    def _judged(self, width: int, monotonic: float, model: FightModel) -> FightScore:
+        glances = [glance for glance, _ in self._looks]
+        energy = energy_of(glances)
+        score = model.judge(np.stack([features for _, features in self._looks]), energy)
+        place = place_of(energy, glances)
+        return FightScore(place * np.float32(width / WIDTH), score, most_at_once(place, glances), monotonic)

@@ -1,0 +1,1 @@
+"""Trains what tells fights: `python -m classifier.training.fights`."""

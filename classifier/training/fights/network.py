@@ -1,0 +1,82 @@
+"""The networks: stages 1 to 5 of the person detector look; how their features change is weighed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from tracker.training.network import YoloxNano, load_weights
+
+__all__ = ["CHANNELS", "FLOOR", "FightJudge", "FightLook", "described"]
+
+CHANNELS = 256
+FLOOR = 1e-3
+
+
+class FightLook(nn.Module):
+    """Stages 1 to 5 of the person detector, as they are.
+
+    Args:
+        detector: ONNX file of the detector.
+    """
+
+    def __init__(self, detector: Path) -> None:
+        super().__init__()
+        network = YoloxNano()
+        load_weights(network, detector)
+        self.stages = nn.Sequential(
+            network.stem, network.stage2, network.stage3, network.stage4, network.stage5
+        )
+        self.requires_grad_(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features (N, 256, H / 32, W / 32) of images (N, 3, H, W), 0..255 BGR."""
+        blocks = [images[..., row::2, column::2] for column in (0, 1) for row in (0, 1)]
+        features: Tensor = self.stages(torch.cat(blocks, dim=1))
+        return features
+
+
+def described(features: Tensor, shares: Tensor) -> Tensor:
+    """How features change: (768,) logarithms of mean change where people move, of the largest, and of spread.
+
+    Args:
+        features: (T, 256, rows, columns), T looks one after the other.
+        shares: (rows, columns) of the motion, sum 1.
+    """
+    cells = features.flatten(2)
+    weights = shares.flatten()
+    change = (cells[1:] - cells[:-1]).abs()
+    centred = cells - cells.mean(dim=0, keepdim=True)
+    spread = (centred * centred).mean(dim=0).sqrt()
+    parts = (change.mean(dim=0) @ weights, change.amax(dim=2).mean(dim=0), spread @ weights)
+    return torch.log(torch.cat(parts) + FLOOR)
+
+
+class FightJudge(nn.Module):
+    """Logistic regression on `described`, calibrated.
+
+    Args:
+        mean: (768,) of the training windows.
+        scale: (768,) their inverse standard deviation.
+        weight: (768,).
+        bias: of the logit.
+    """
+
+    def __init__(self, mean: Tensor, scale: Tensor, weight: Tensor, bias: float) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight * scale)
+        self.bias = bias - float((mean * scale * weight).sum())
+        self.shift, self.temperature = 0.0, 1.0
+
+    weight: Tensor
+
+    def logits(self, described_: Tensor) -> Tensor:
+        """(N,) of rows (N, 768)."""
+        return described_ @ self.weight + self.bias
+
+    def forward(self, features: Tensor, shares: Tensor) -> Tensor:
+        """(1,) probability that people fight; see `described`."""
+        logit = self.logits(described(features, shares)[None])
+        return torch.sigmoid((logit + self.shift) / self.temperature)

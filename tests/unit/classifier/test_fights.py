@@ -1,0 +1,143 @@
+"""Fights: what moves where people are, when is looked, and what comes of it."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+from classifier.fights.model import FightModel, shares_of
+from classifier.fights.motion import WIDTH, MotionMap, energy_of, most_at_once, place_of
+from classifier.fights.watch import FightWatch, is_due
+from tracker.runtime import ModelError
+
+HEIGHT = 240
+NOBODY = np.empty((0, 4), np.float32), np.empty(0, np.float32)
+PAIR = np.array([[60, 60, 110, 180], [110, 60, 160, 180]], np.float32), np.array([0.9, 0.8], np.float32)
+
+
+def picture(x: int = 0, *, light: int = 0, seed: int = 1) -> np.ndarray:
+    """Noise with a bright square of 40 px at (60 + x, 100)."""
+    image = np.random.default_rng(seed).integers(60, 120, (HEIGHT, 320, 3), dtype=np.uint8)
+    image[100:140, 60 + x : 100 + x] = 250
+    return np.clip(image.astype(int) + light, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def model() -> FightModel:
+    return FightModel()
+
+
+def test_what_moves_is_seen_where_it_is():
+    motion = MotionMap()
+    assert not motion.update(picture(), *NOBODY).change.any()  # nothing to compare the first one with
+    change = motion.update(picture(12), *NOBODY).change
+    rows, columns = np.nonzero(change > 20)
+    assert change.shape == (HEIGHT * WIDTH // 320, WIDTH)
+    assert (rows.min(), rows.max()) >= (48, 60)
+    assert columns.min() >= 28
+    assert columns.max() <= 58
+
+
+def test_light_that_changes_is_no_motion():
+    motion = MotionMap()
+    motion.update(picture(), *NOBODY)
+    assert not motion.update(picture(light=30), *NOBODY).change.any()
+
+
+def test_another_resolution_is_no_motion():
+    motion = MotionMap()
+    motion.update(picture(), *NOBODY)
+    assert not motion.update(picture()[:200], *NOBODY).change.any()
+
+
+def test_the_place_is_where_people_move_and_as_large_as_they_are():
+    motion = MotionMap()
+    glances = [motion.update(picture(10 * (n % 2)), *PAIR) for n in range(6)]
+    place = place_of(energy_of(glances), glances) * 320 / WIDTH
+    assert place[2] - place[0] == pytest.approx(360, rel=0.05)  # three times 120 px
+    assert (np.abs((place[:2] + place[2:]) / 2 - [85, 120]) < 40).all()
+    assert most_at_once(place * WIDTH / 320, glances) == 2
+
+
+def test_motion_counts_more_where_somebody_is():
+    def energy(people):
+        motion = MotionMap()
+        return energy_of([motion.update(picture(10 * (n % 2)), *people) for n in range(4)])
+
+    assert energy(PAIR).sum() > 10 * energy(NOBODY).sum() > 0
+
+
+def test_shares_of_the_motion_add_up():
+    shares = shares_of(np.zeros((90, 160), np.float32), (10, 17))
+    assert shares.shape == (10, 17)
+    assert shares.sum() == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("fps", [5, 8, 10, 12, 15, 20, 23.976, 25, 30, 60])
+def test_is_looked_about_eight_times_a_second(fps):
+    last, before, looks = float("-inf"), float("-inf"), []
+    for n in range(round(4 * fps)):
+        now = n / fps
+        if is_due(last, before, now, 0.125):
+            looks.append(now)
+            last = now
+        before = now
+    gaps = np.diff(looks)
+    assert gaps.min() >= 0.08
+    assert gaps.max() <= max(0.17, 1.001 / fps)
+
+
+def watched(model: FightModel, pictures, people=PAIR, fps: float = 8.0, watch: FightWatch | None = None):
+    watch = watch or FightWatch()
+    return [watch.update(one, *people, n / fps, model) for n, one in enumerate(pictures)]
+
+
+def test_who_stands_still_does_not_fight(model):
+    scores = watched(model, [picture()] * 20)
+    assert scores[: model.least - 1] == [None] * (model.least - 1)
+    assert all(one is not None and one.score < 0.2 for one in scores[model.least :])
+    assert scores[-1].people == 2
+
+
+@pytest.mark.parametrize("people", [NOBODY, (PAIR[0][:1], PAIR[1][:1])], ids=["nobody", "alone"])
+def test_is_not_looked_without_two_people(model, people):
+    assert watched(model, [picture(n) for n in range(20)], people) == [None] * 20
+
+
+def test_who_hides_somebody_for_a_moment_is_still_watched(model):
+    watch = FightWatch()
+    watched(model, [picture()] * 10, watch=watch)
+    alone = PAIR[0][:1], PAIR[1][:1]
+    assert watch.update(picture(), *alone, 1.6, model) is not None
+    assert watch.update(picture(), *alone, 3.6, model) is None  # gone for over two seconds
+
+
+def test_a_pause_starts_anew(model):
+    watch = FightWatch()
+    watched(model, [picture()] * 10, watch=watch)
+    assert watch.update(picture(), *PAIR, 2.0, model) is None
+
+
+def test_another_resolution_starts_anew(model):
+    watch = FightWatch()
+    watched(model, [picture()] * 10, watch=watch)
+    small = np.ascontiguousarray(picture()[:, :120])
+    assert watch.update(small, *PAIR, 1.25, model) is None
+    assert watch.update(small, *PAIR, 1.375, model) is None
+
+
+def test_the_same_pictures_give_the_same_scores(model):
+    pictures = [picture(15 * (n % 3), seed=n % 2) for n in range(16)]
+    first, second = watched(model, pictures), watched(model, pictures)
+    assert [one and one.score for one in first] == [one and one.score for one in second]
+
+
+def test_another_model_is_refused(tmp_path):
+    path = tmp_path / "fights.onnx"
+    path.write_bytes((files("classifier") / "models" / "actions.onnx").read_bytes())
+    with pytest.raises(ModelError, match=r"fights\.onnx: no fight model of this version"):
+        FightModel(path)
+    with pytest.raises(ModelError, match="no such model file"):
+        FightModel(tmp_path / "missing.onnx")
