@@ -40,7 +40,7 @@ benchmark: setup ## speed, stage times, start-up and memory on real footage
 	$(BIN)/posewatch benchmark $(CLIP)
 
 accuracy: setup  ## detection, tracking, pose and alert figures; needs the evaluation data
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check motmetrics
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check motmetrics torch==2.13.0 matplotlib
 	$(BIN)/python tests/accuracy/run_all.py
 
 clean:           ## remove what was built

@@ -35,7 +35,7 @@ class FightPlace:
     Attributes:
         box: (4,) float32 left, top, right, bottom in px; may reach beyond the picture.
         score: probability 0..1 that people fight there.
-        people: how many were seen there at once of late.
+        people: how many moved there at once of late.
         zones: those in which it stands, as if it were a person.
     """
 

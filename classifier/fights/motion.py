@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BODIES", "WIDTH", "Glance", "MotionMap", "energy_of", "most_at_once", "place_of"]
+__all__ = ["BODIES", "WIDTH", "Glance", "MotionMap", "energy_of", "moving_at_once", "place_of"]
 
 WIDTH = 160
 """px of the small pictures, and of the maps made of them."""
@@ -22,6 +22,8 @@ _SURE = 0.25  # score from which a detection tells how tall people are
 _SEEN = 0.2  # score from which it counts as one of the people of a place
 _BODY = 0.45  # heights of the picture of somebody, where nobody is surely seen
 _ANYWHERE = 0.05  # weight of motion where nobody is detected, beside 1 where somebody is
+_ANOTHER = 0.7  # share of the smaller box that the other one may cover, of two people
+_MOVES = 3.0  # mean grey levels of change in the box of somebody who moves
 _NOISE = 4.0  # grey levels below which a difference says nothing
 _LARGEST = 60.0  # grey levels above which a difference counts no more
 
@@ -103,11 +105,30 @@ def place_of(energy: Floats, glances: Sequence[Glance]) -> Floats:
     return np.array([column - half, row - half, column + half, row + half], np.float32)
 
 
-def most_at_once(place: Floats, glances: Sequence[Glance]) -> int:
-    """The most people whose middles were within a place in one of the glances."""
-    most = 0
-    for one in glances:
-        boxes = one.boxes[one.scores >= _SEEN]
-        middles = (boxes[:, :2] + boxes[:, 2:]) / 2
-        most = max(most, int(((middles >= place[:2]) & (middles <= place[2:])).all(axis=1).sum()))
-    return most
+def moving_at_once(place: Floats, glances: Sequence[Glance]) -> int:
+    """The most people who moved in a place in one of the glances.
+
+    Of detections that cover each other one counts, and a coat on a chair, which does not move, is nobody.
+    """
+    return max(_moving(place, one) for one in glances)
+
+
+def _moving(place: Floats, glance: Glance) -> int:
+    rows, columns = glance.change.shape
+    middles = (glance.boxes[:, :2] + glance.boxes[:, 2:]) / 2
+    inside = ((middles >= place[:2]) & (middles <= place[2:])).all(axis=1) & (glance.scores >= _SEEN)
+    found: list[Floats] = []
+    for index in np.flatnonzero(inside)[np.argsort(-glance.scores[inside], kind="stable")]:
+        box = glance.boxes[index]
+        left, top, right, bottom = np.clip(np.round(box), 0, [columns, rows] * 2).astype(int)
+        part = glance.change[top:bottom, left:right]
+        if part.size and part.mean() >= _MOVES and all(_covered(box, other) <= _ANOTHER for other in found):
+            found.append(box)
+    return len(found)
+
+
+def _covered(first: Floats, second: Floats) -> float:
+    """Share of the smaller box that the other one covers."""
+    shared = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
+    smaller = min(float(np.prod(first[2:] - first[:2])), float(np.prod(second[2:] - second[:2])))
+    return float(np.prod(np.maximum(shared, 0.0))) / max(smaller, 1.0)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.fights.model import FightModel
-from classifier.fights.motion import BODIES, WIDTH, Glance, MotionMap, energy_of, most_at_once, place_of
+from classifier.fights.motion import BODIES, WIDTH, Glance, MotionMap, energy_of, moving_at_once, place_of
 
 __all__ = ["FightScore", "FightWatch", "is_due"]
 
@@ -29,7 +29,7 @@ class FightScore:
         box: (4,) float32 left, top, right, bottom of the place in px, three body heights wide; may reach
             beyond the picture.
         score: probability 0..1.
-        people: how many were seen there at once, at the most.
+        people: how many moved there at once, at the most.
         monotonic: seconds of the last picture that it is from.
     """
 
@@ -113,4 +113,4 @@ class FightWatch:
         energy = energy_of(glances)
         score = model.judge(np.stack([features for _, features in self._looks]), energy)
         place = place_of(energy, glances)
-        return FightScore(place * np.float32(width / WIDTH), score, most_at_once(place, glances), monotonic)
+        return FightScore(place * np.float32(width / WIDTH), score, moving_at_once(place, glances), monotonic)

@@ -104,7 +104,7 @@ class FightRule(RuleBase):
     min_people: int = Field(
         default=2,
         title="People",
-        description="At least this many must have been seen there at once in the last seconds.",
+        description="At least this many must have moved there at once in the last two seconds.",
         ge=1,
         le=50,
     )

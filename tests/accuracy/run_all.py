@@ -23,6 +23,10 @@ REPORTS = (
     "pose_refinement",
     "recipes",
     "similar_actions",
+    "action_model",
+    "features_ablation",
+    "fall_simulation",
+    "fights",
     "alerts",
 )
 

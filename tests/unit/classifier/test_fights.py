@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from classifier.fights.model import FightModel, shares_of
-from classifier.fights.motion import WIDTH, MotionMap, energy_of, most_at_once, place_of
+from classifier.fights.motion import WIDTH, MotionMap, energy_of, moving_at_once, place_of
 from classifier.fights.watch import FightWatch, is_due
 from tracker.runtime import ModelError
 
@@ -58,7 +58,23 @@ def test_the_place_is_where_people_move_and_as_large_as_they_are():
     place = place_of(energy_of(glances), glances) * 320 / WIDTH
     assert place[2] - place[0] == pytest.approx(360, rel=0.05)  # three times 120 px
     assert (np.abs((place[:2] + place[2:]) / 2 - [85, 120]) < 40).all()
-    assert most_at_once(place * WIDTH / 320, glances) == 2
+
+
+@pytest.mark.parametrize(
+    ("boxes", "scores", "count"),
+    [
+        ([[40, 80, 90, 160], [90, 80, 140, 160]], [0.9, 0.8], 2),
+        ([[40, 80, 90, 160], [200, 80, 250, 160]], [0.9, 0.8], 1),  # the second one hangs on a chair
+        ([[40, 80, 90, 160], [42, 82, 92, 160]], [0.9, 0.8], 1),  # the same body twice
+        ([[40, 80, 90, 160], [90, 80, 140, 160]], [0.9, 0.1], 1),  # hardly seen
+        ([], [], 0),
+    ],
+)
+def test_only_people_who_move_count(boxes, scores, count):
+    motion = MotionMap()
+    people = np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32)
+    glances = [motion.update(picture(25 * (n % 2)), *people) for n in range(4)]
+    assert moving_at_once(np.array([0, 0, WIDTH, WIDTH], np.float32), glances) == count
 
 
 def test_motion_counts_more_where_somebody_is():
@@ -98,7 +114,7 @@ def test_who_stands_still_does_not_fight(model):
     scores = watched(model, [picture()] * 20)
     assert scores[: model.least - 1] == [None] * (model.least - 1)
     assert all(one is not None and one.score < 0.2 for one in scores[model.least :])
-    assert scores[-1].people == 2
+    assert scores[-1].people == 0
 
 
 @pytest.mark.parametrize("people", [NOBODY, (PAIR[0][:1], PAIR[1][:1])], ids=["nobody", "alone"])
