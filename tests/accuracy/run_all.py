@@ -24,6 +24,8 @@ REPORTS = (
     "recipes",
     "similar_actions",
     "alerts",
+    "action_model",
+    "fall_simulation",
 )
 
 
