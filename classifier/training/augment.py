@@ -92,6 +92,7 @@ def augment(
         plane += (end - start) * ramp
         plane += jitter * random.standard_normal((count, samples, 33), np.float32)
     visibility = visibility * np.where(unseen, random.random((count, 1, 33), np.float32), 1)
+    visibility = _seen(y, visibility, valid, strength, random)
     if strength.dropout:
         visibility *= 1 - 0.2 * random.random((count, 1, 1), np.float32)
 
@@ -130,6 +131,21 @@ def _turned(
 def _cosine_sine(angles: _Numbers) -> tuple[_Float, _Float]:
     cosine, sine = (np.asarray(part(angles), np.float32)[:, None, None] for part in (np.cos, np.sin))
     return cosine, sine
+
+
+def _seen(
+    y: _Float, visibility: _Float, valid: _Bool, strength: Augmentation, random: np.random.Generator
+) -> _Float:
+    """Visibilities (N, T, 33) as of another pose network's doubts, and below the edge of a closer picture."""
+    count = len(y)
+    doubted = (random.random((count, 1, 1)) < strength.doubt) & (visibility < 0.5)
+    visibility = np.where(doubted, random.random((count, 1, 33), np.float32), visibility)
+    cropped = random.random((count, 1, 1)) < strength.crop
+    extent = ((y.max(axis=2) - y.min(axis=2)) * valid).max(axis=1)
+    weights = valid.astype(np.float32)
+    shoulders = (y[:, :, 11:13].mean(axis=2) * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1)
+    edge = (shoulders + random.uniform(0.02, 0.9, count) * extent)[:, None, None]
+    return np.asarray(np.where(cropped & (y > edge), 0.1 * visibility, visibility), np.float32)
 
 
 def _picture(count: int, strength: Augmentation, random: np.random.Generator) -> _Float:

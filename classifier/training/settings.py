@@ -26,6 +26,9 @@ class Augmentation:
         shear: standard deviation of the shear.
         noise: strongest jitter of landmarks, in body scales.
         dropout: largest share of landmarks that are not seen, and badly placed, for a whole window.
+        crop: share of windows of which what lies below a line is not seen, as under the edge of a picture.
+        doubt: share of windows whose hardly visible landmarks get any visibility: how sure a pose network is
+            of what it does not see hangs on the camera, not on the action.
         young: share of windows whose start is cut off, as of a person who has just come in.
     """
 
@@ -40,6 +43,8 @@ class Augmentation:
     shear: float = 0.05
     noise: float = 0.03
     dropout: float = 0.2
+    crop: float = 0.3
+    doubt: float = 0.3
     young: float = 0.25
 
     @classmethod

@@ -96,7 +96,7 @@ def add_train(subparsers: Subparsers) -> None:
         type=_setting,
         metavar="NAME=VALUE",
         help="strength of a change to the takes; 0 is off: mirror, speed, frames, yaw, pitch, roll, "
-        "distance, stretch, shear, noise, dropout, young",
+        "distance, stretch, crop, doubt, shear, noise, dropout, young",
     )
     parser.add_argument("--no-augment", action="store_true", help="train on the takes as they are")
     parser.add_argument("--seed", type=int, default=1, help="of everything random (default 1)")

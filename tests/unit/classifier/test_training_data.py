@@ -273,6 +273,26 @@ def test_a_near_camera_enlarges_what_is_nearer():
     np.testing.assert_allclose(seen[..., 23, :2], poses[..., 23, :2], atol=1e-3)
 
 
+def test_a_crop_hides_what_is_below_a_line_and_nothing_above():
+    landmarks, valid = windows(60)
+    landmarks[:] = body()[None, None]
+    result, _, _ = augment(landmarks, valid, np.random.default_rng(2), Augmentation(**{**OFF, "crop": 1.0}))
+    hidden = result[:, -1, :, 3] < 0.1
+    for heights, below in zip(landmarks[:, -1, :, 1], hidden, strict=True):
+        assert heights[below].min(initial=np.inf) > heights[~below].max()
+    assert 0.6 < hidden[:, 27].mean() <= 1.0  # ankles nearly always
+    assert not hidden[:, 0].any()  # the head never
+
+
+def test_doubt_changes_the_visibility_of_what_is_hardly_seen_only():
+    landmarks, valid = windows(40)
+    landmarks[:, :, 23:, 3] = 0.05
+    result, _, _ = augment(landmarks, valid, np.random.default_rng(2), Augmentation(**{**OFF, "doubt": 1.0}))
+    np.testing.assert_allclose(result[:, :, :23, 3], landmarks[:, :, :23, 3])
+    assert 0.4 < result[:, -1, 23:, 3].mean() < 0.6
+    assert (np.ptp(result[:, :, 23:, 3], axis=1) == 0).all()  # for a whole window
+
+
 def test_no_augmentation_changes_nothing():
     landmarks, valid = windows(6)
     result, kept, _ = augment(landmarks, valid, np.random.default_rng(3), Augmentation.none())
