@@ -28,6 +28,8 @@ REPORTS = (
     "fall_simulation",
     "fights",
     "alerts",
+    "action_model",
+    "fall_simulation",
 )
 
 

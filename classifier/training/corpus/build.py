@@ -13,7 +13,7 @@ from classifier.training.corpus.activities import Scene, daily_activity, made_fa
 from classifier.training.corpus.body import RATE, Body
 from classifier.training.corpus.camera import close_camera, random_camera, see, steep_camera
 from classifier.training.corpus.gait import stride
-from classifier.training.corpus.motions import fall, hold, seat, swing_arms
+from classifier.training.corpus.motions import fall, hands_before, hold, seat, swing_arms
 from classifier.training.corpus.sources import Motion, read_motions
 
 __all__ = ["Scene", "build", "scenes", "stands"]
@@ -83,6 +83,9 @@ def scenes(motions: Sequence[Motion], random: np.random.Generator) -> Iterator[S
         motion = poses[random.integers(len(poses))]
         idle = hold(motion.body[0], random.uniform(4, 7), random, sway=random.choice([0.01, 0.02, 0.04]))
         yield Scene(f"idle{number}", "standing", motion.group, idle)
+        if number % 2:
+            busy = swing_arms(hands_before(idle, random), random, strength=0.15, sigma=12.0)
+            yield Scene(f"busy{number}", "standing", motion.group, busy)
         motion = poses[random.integers(len(poses))]
         sitting = seat(hold(motion.body[0], random.uniform(4, 7), random, sway=0.01), random)
         busy = swing_arms(sitting, random, strength=float(random.choice([0.1, 0.2])), sigma=15.0)

@@ -47,7 +47,7 @@ _WALK = _Style(
 _RUN = _Style(
     hip=(38, 28, -12, -5, 35, 50, 38),
     knee=(18, 40, 22, 60, 105, 50, 18),
-    strides=(1.15, 1.9),
+    strides=(1.2, 1.6),
     length=(1.6, 3.0),
     lean=(4, 16),
     elbow=(65, 110),
@@ -73,8 +73,8 @@ def stride(pose: Body, seconds: float, random: np.random.Generator, *, running: 
     pace = random.uniform(0, 1)  # who takes more steps takes longer ones
     frequency = np.interp(np.clip(pace + random.normal(0, 0.2), 0, 1), (0, 1), style.strides)
     length = np.interp(np.clip(pace + random.normal(0, 0.2), 0, 1), (0, 1), style.length)
-    if running and random.random() < 0.4:  # on the spot, or a few steps in a room
-        length = random.uniform(0.0, 1.0) ** 2
+    if running and random.random() < 0.3:  # on the spot
+        length = random.uniform(0.0, 0.2)
     phase = random.uniform(0, 1) + np.arange(count) / RATE * frequency
     phase += 0.02 * smooth_noise(random, (count,), 15.0)
     vigour = random.uniform(0.75, 1.15) * (0.7 + 0.3 * pace if not running else 1.0)

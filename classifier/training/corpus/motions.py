@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from classifier.training.corpus.body import RATE, Body, normalised, rotate_about, smooth_noise
 
-__all__ = ["Fall", "bend_knees", "fall", "hold", "seat", "swing_arms", "turn"]
+__all__ = ["Fall", "bend_knees", "fall", "hands_before", "hold", "seat", "swing_arms", "turn"]
 
 _ARMS = ((11, (13, 15, 17, 19, 21)), (12, (14, 16, 18, 20, 22)))
 _LEGS = ((23, 25, 27, (29, 31)), (24, 26, 28, (30, 32)))
@@ -39,6 +39,20 @@ def hold(pose: Body, seconds: float, random: np.random.Generator, *, sway: float
     share = np.clip(body[..., 1:2] / 1.6, 0, 1)  # the feet stay
     body = body + share * sway * smooth_noise(random, (count, 1, 3), 12.0) * np.array([1.0, 0.2, 1.0])
     return swing_arms(body, random, strength=float(random.choice([0.02, 0.06, 0.2])), sigma=12.0)
+
+
+def hands_before(body: Body, random: np.random.Generator) -> Body:
+    """The same body with one or both forearms held before it, as who holds a phone or a bag, or works."""
+    result = body.copy()
+    left = normalised((body[:, 23] - body[:, 24]) * np.array([1.0, 0.0, 1.0]))
+    for shoulder, arm in _ARMS:
+        if random.random() < 0.2:
+            continue
+        upper = np.full(len(body), -np.radians(random.uniform(0, 35)))
+        lower = np.full(len(body), -np.radians(random.uniform(40, 120)))
+        result[:, arm] = rotate_about(result[:, arm], result[:, shoulder], left, upper)
+        result[:, arm[1:]] = rotate_about(result[:, arm[1:]], result[:, arm[0]], left, lower)
+    return result
 
 
 def seat(body: Body, random: np.random.Generator) -> Body:

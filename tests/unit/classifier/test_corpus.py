@@ -11,7 +11,7 @@ from classifier.training.corpus.activities import daily_activity, made_fall, sce
 from classifier.training.corpus.body import RATE
 from classifier.training.corpus.camera import close_camera, random_camera, see, steep_camera
 from classifier.training.corpus.gait import stride
-from classifier.training.corpus.motions import hold
+from classifier.training.corpus.motions import hands_before, hold
 from classifier.training.corpus.poses import floor_seat, kneel, lie, plank, squat, way
 
 BONES = ((11, 13), (13, 15), (12, 14), (14, 16), (23, 25), (25, 27), (24, 26), (26, 28))
@@ -80,6 +80,15 @@ def test_poses_are_what_they_are_called(seed):
     assert height(low, SHOULDERS) < height(high, SHOULDERS) < 0.7
     for body in (kneeling, bed, high, low):
         assert body[:, 1].min() >= 0.0
+
+
+def test_hands_are_held_before_the_body():
+    for seed in range(20):
+        body = hands_before(standing()[None], np.random.default_rng(seed))
+        np.testing.assert_allclose(lengths(body), lengths(standing()[None]), rtol=1e-9)
+        held = body[0, [15, 16], 2] > 0.1
+        assert held.any() or (body[0, [15, 16]] == standing()[[15, 16]]).all()
+        assert (body[0, 23:] == standing()[23:]).all()
 
 
 @pytest.mark.parametrize(("running", "slowest", "fastest"), [(False, 0.4, 2.2), (True, 0.0, 5.0)])
