@@ -31,6 +31,7 @@ REPORTS = (
 )
 
 CORPUS, HELD_OUT = "out/accuracy/corpus", "out/accuracy/held_out.onnx"
+TRAIN = ("-m", "daemon.cli", "train", "--folds", "1", "--epochs", "18", "--patience", "0")
 CORPUS_REPORTS = {  # what they need of the corpus, and of a network that has not seen its test groups
     "action_model": ("--model", HELD_OUT, "--corpus", CORPUS),
     "features_ablation": (CORPUS,),
@@ -44,8 +45,7 @@ def prepared(out: Path) -> bool:
         (ROOT / CORPUS, ["-m", "classifier.training.corpus", "--data", str(DATA), "--out", CORPUS]),
         (
             ROOT / HELD_OUT,
-            ["-m", "daemon.cli", "train", CORPUS, "--folds", "1", "--epochs", "18", "--patience", "0"]
-            + ["--out", HELD_OUT],
+            [*TRAIN, CORPUS, "--out", HELD_OUT],
         ),
     )
     out.mkdir(parents=True, exist_ok=True)
