@@ -28,6 +28,9 @@ _DROP_TO_LYING = 2.0  # seconds from a head that drops to lying
 _DOWN = ("falling", "lying", "changing_posture", UNKNOWN)  # does not show that a fallen person is up
 _COMING_DOWN = 3.0  # seconds from standing, and from moving, to a fall
 
+_CALM = ("standing", "walking", "sitting")
+_SURELY = 0.6  # score from which somebody surely does that
+
 Key: TypeAlias = tuple[str, str]
 
 
@@ -138,6 +141,7 @@ class _Fight(Watcher):
 
     def observe(self, scene: Scene, open_keys: frozenset[Key]) -> list[Observation]:  # noqa: ARG002
         places = [place for place in scene.fights if self._counts(place.score) and self._concerns(place)]
+        places = [place for place in places if not self._is_calm(place, scene)]
         if not places:
             return []
         best = max(places, key=lambda place: place.score)
@@ -149,6 +153,15 @@ class _Fight(Watcher):
     def _concerns(self, place: FightPlace) -> bool:
         wanted = set(self.rule.zones)
         return place.people >= self._fight.min_people and (not wanted or not wanted.isdisjoint(place.zones))
+
+    def _is_calm(self, place: FightPlace, scene: Scene) -> bool:
+        """Whether enough people are followed there, and every one surely does something harmless.
+
+        People who pass close to a camera move as much of the picture as a fight does.
+        """
+        people = [person for person in scene.confirmed if _is_in(person, place)]
+        calm = [one.action in _CALM and one.action_score >= _SURELY for one in people]
+        return len(calm) >= self._fight.min_people and all(calm)
 
 
 class _Presence(Watcher):

@@ -254,6 +254,24 @@ def test_who_is_in_a_fight(places, people, involved):
     assert ["".join(one.tracks) for one in found] == involved
 
 
+@pytest.mark.parametrize(
+    ("actions", "found"),
+    [
+        (("walking", "walking"), False),  # they pass close to the camera
+        (("walking", "unknown"), True),
+        (("walking", "punching_kicking"), True),
+        (("walking",), True),  # the other one is hidden
+    ],
+)
+def test_people_who_all_surely_walk_do_not_fight(actions, found):
+    people = [
+        replace(somebody(name, x), action=action, action_score=0.9)
+        for name, x, action in zip("ab", (100, 200), actions, strict=False)
+    ]
+    scene = a_scene(0.0, *people, fights=[a_place(150)])
+    assert bool(watcher_for(FIGHT).observe(scene, frozenset())) == found
+
+
 @pytest.mark.parametrize(("people", "found"), [(2, False), (3, True)])
 def test_a_fight_of_three(people, found):
     rule = FIGHT.model_copy(update={"min_people": 3})
