@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemon.commands.parsing import Subparsers, add_command, config_argument
 
 if TYPE_CHECKING:
+    from daemon.config import CameraConfig
     from tracker.store import ModelStore
 
 __all__ = ["add_models"]
@@ -142,7 +144,7 @@ def _used(config: Path | None) -> dict[tuple[str, str], list[str]]:
         files = [
             ("detector", camera.detect.model or bundled["detector"]),
             ("actions", camera.actions.model or bundled["actions"]),
-            ("fights", camera.fights.model or bundled["fights"]),
+            *_fight_files(camera, bundled),
         ]
         if camera.pose.backend == "onnx":  # mediapipe brings its own networks in its package
             pose = f"pose_{camera.pose.model}"
@@ -153,6 +155,17 @@ def _used(config: Path | None) -> dict[tuple[str, str], list[str]]:
         for kind, file in files:
             used.setdefault((kind, str(Path(file).resolve())), []).append(name)
     return used
+
+
+def _fight_files(camera: CameraConfig, bundled: Mapping[str, Path]) -> list[tuple[str, Path]]:
+    """Both files of what looks for fights, where a rule asks for it."""
+    from classifier.fights.model import look_beside
+    from daemon.pipeline import watches_fights
+
+    if not watches_fights(camera):
+        return []
+    judge = Path(camera.fights.model or bundled["fights"])
+    return [("fights", judge), ("fights_look", look_beside(judge))]
 
 
 def _own_model(kind: str, file: str, cameras: list[str]) -> dict[str, Any]:

@@ -265,6 +265,8 @@ def test_the_list_tells_which_camera_uses_what(posewatch, tmp_path):
     assert {name: row["in_use"] for name, row in rows.items()} == {
         "detector": ["yard"],
         "actions": ["hall", "yard"],
+        "fights": ["hall", "yard"],
+        "fights_look": ["hall", "yard"],
         "refiner": ["yard"],
         "pose_full": ["hall"],
         "pose_lite": ["yard"],

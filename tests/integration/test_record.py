@@ -431,7 +431,8 @@ def test_a_number_typed_during_the_countdown_chooses_the_person(server: RtspServ
 
 def _interruptible() -> None:
     """Tests that run in the background of a shell inherit that interrupts are ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _own_terminal() -> None:
