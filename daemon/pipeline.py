@@ -89,7 +89,7 @@ class CameraPipeline:
         self._alerts = AlertEngine(name, settings.rules, topics)
         self._last_prediction: float | None = None
         self._scores: dict[str, ActionScores] = {}
-        self._watches_fights = watches_fights(settings)
+        self._fighters = min((rule.min_people for rule in _fight_rules(settings)), default=None)
         self._fights: FightWatch | None = None
 
     def process(self, frame: Frame, engines: Engines) -> FrameResult:
@@ -198,10 +198,10 @@ class CameraPipeline:
             self._actions.update(plausible(scores, self._seen_postures.get(scores.track)))
 
     def _fight_places(self, frame: Frame, people: _Boxes, engines: Engines) -> tuple[FightPlace, ...]:
-        if not self._watches_fights:
+        if self._fighters is None or not self.alerts_enabled:
             return ()
         if self._fights is None:
-            self._fights = FightWatch()
+            self._fights = FightWatch(self._fighters)
         model = engines.fights(self._settings.fights)
         found = self._fights.update(frame.image, *people, frame.monotonic, model)
         if found is None:
@@ -267,7 +267,11 @@ def _boxes_of(tracks: Sequence[Track]) -> _Boxes:
 
 def watches_fights(settings: CameraConfig) -> bool:
     """Whether a rule of this camera asks for fights."""
-    return any(isinstance(rule, FightRule) and rule.enabled for rule in settings.rules.values())
+    return bool(_fight_rules(settings))
+
+
+def _fight_rules(settings: CameraConfig) -> list[FightRule]:
+    return [rule for rule in settings.rules.values() if isinstance(rule, FightRule) and rule.enabled]
 
 
 def make_tracker(camera: str, settings: TrackConfig) -> Tracker:

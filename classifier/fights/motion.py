@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BODIES", "WIDTH", "Glance", "MotionMap", "energy_of", "moving_at_once", "place_of"]
+__all__ = ["BODIES", "SEEN", "WIDTH", "Glance", "MotionMap", "energy_of", "moving_at_once", "place_of"]
 
 WIDTH = 160
 """px of the small pictures, and of the maps made of them."""
@@ -17,9 +17,11 @@ WIDTH = 160
 BODIES = 3.0
 """Side of a place in body heights."""
 
+SEEN = 0.2
+"""Score from which a detection counts as somebody."""
+
 _INNER = 0.4  # body heights: deviation of the bell over which the motion of a place is summed
 _SURE = 0.25  # score from which a detection tells how tall people are
-_SEEN = 0.2  # score from which it counts as one of the people of a place
 _BODY = 0.45  # heights of the picture of somebody, where nobody is surely seen
 _ANYWHERE = 0.05  # weight of motion where nobody is detected, beside 1 where somebody is
 _ANOTHER = 0.7  # share of the smaller box that the other one may cover, of two people
@@ -116,7 +118,7 @@ def moving_at_once(place: Floats, glances: Sequence[Glance]) -> int:
 def _moving(place: Floats, glance: Glance) -> int:
     rows, columns = glance.change.shape
     middles = (glance.boxes[:, :2] + glance.boxes[:, 2:]) / 2
-    inside = ((middles >= place[:2]) & (middles <= place[2:])).all(axis=1) & (glance.scores >= _SEEN)
+    inside = ((middles >= place[:2]) & (middles <= place[2:])).all(axis=1) & (glance.scores >= SEEN)
     found: list[Floats] = []
     for index in np.flatnonzero(inside)[np.argsort(-glance.scores[inside], kind="stable")]:
         box = glance.boxes[index]

@@ -9,12 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.fights.model import FightModel
-from classifier.fights.motion import BODIES, WIDTH, Glance, MotionMap, energy_of, moving_at_once, place_of
+from classifier.fights.motion import (
+    BODIES,
+    SEEN,
+    WIDTH,
+    Glance,
+    MotionMap,
+    energy_of,
+    moving_at_once,
+    place_of,
+)
 
 __all__ = ["FightScore", "FightWatch", "is_due"]
 
 _MEMORY = 2.0  # seconds after which people who are no longer seen do not count
-_COUNTS = 0.1  # score from which somebody may be there: then is looked
 _GAP = 0.6  # seconds between two looks above which what is known starts anew
 
 Floats = npt.NDArray[np.float32]
@@ -79,7 +87,7 @@ class FightWatch:
             model: the networks.
         """
         before, self._frame = self._frame, monotonic
-        if (np.asarray(scores) >= _COUNTS).sum() >= self._least_people:
+        if (np.asarray(scores) >= SEEN).sum() >= self._least_people:
             self._company = monotonic
         if monotonic - self._company > _MEMORY:
             if self._looks:
