@@ -135,6 +135,12 @@ def test_tracks_are_mot_rows_of_people_in_the_picture(first: Run) -> None:
     assert len(np.unique(rows[:, :2], axis=0)) == len(rows)
 
 
+def test_nobody_falls_lies_or_fights_in_a_street_where_people_walk(first: Run) -> None:
+    alerts = [row["payload"] for row in first.events() if row["topic"].endswith("/alerts")]
+    assert {alert["rule"] for alert in alerts} == {"on_the_road"}
+    assert re.search(r"fight [0-9.]+", first.err)  # it was looked for: that is a stage of its own
+
+
 def test_events_tell_a_whole_story(first: Run) -> None:
     rows = first.events()
     assert all(set(row) == {"topic", "payload", "t"} for row in rows)
