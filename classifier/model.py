@@ -79,7 +79,7 @@ class ActionModel:
             self.labels = _labels(metadata["labels"])
             self.rate = float(metadata["rate"])
             self.seconds = float(metadata["seconds"])
-            self.thresholds: Mapping[str, float] = json.loads(metadata.get("thresholds", "{}"))
+            self.thresholds: Mapping[str, float] = _thresholds(metadata.get("thresholds", "{}"))
             self.held_out = frozenset(json.loads(metadata.get("held_out", "[]")))
             rule = metadata.get("rejection")
             self._rejection = None if rule is None else Rejection.parse(rule)
@@ -179,6 +179,16 @@ class ActionModel:
         if self._rejection is not None:
             probabilities = probabilities * self._rejection.known(outputs[1])[:, None]
         return probabilities
+
+
+def _thresholds(text: str) -> dict[str, float]:
+    thresholds = json.loads(text)
+    good = isinstance(thresholds, dict) and all(
+        isinstance(value, (int, float)) and 0.0 <= value <= 1.0 for value in thresholds.values()
+    )
+    if not good:
+        raise ValueError("thresholds must be scores 0..1 by label")
+    return {label: float(value) for label, value in thresholds.items()}
 
 
 def _labels(text: str) -> tuple[str, ...]:

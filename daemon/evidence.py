@@ -21,7 +21,7 @@ from daemon.config.rules import (
 from daemon.posture import Posture, Postures
 from daemon.scene import FightPlace, Person, Scene
 
-__all__ = ["Key", "Observation", "Watcher", "watcher_for"]
+__all__ = ["Key", "Observation", "Watcher", "labels_of", "watcher_for"]
 
 _FRESH = 1.0  # seconds for which a classification counts
 _DROP_TO_LYING = 2.0  # seconds from a head that drops to lying
@@ -137,7 +137,7 @@ class _Fight(Watcher):
 
     def __init__(self, rule: FightRule) -> None:
         super().__init__(rule)
-        self._fight = rule
+        self._fight, self.gap = rule, 0.5
 
     def observe(self, scene: Scene, open_keys: frozenset[Key]) -> list[Observation]:  # noqa: ARG002
         places = [place for place in scene.fights if self._counts(place.score) and self._concerns(place)]
@@ -199,6 +199,15 @@ def watcher_for(rule: Rule) -> Watcher:
         return _Doing(rule, rule.actions, outlives_track=False)
     assert isinstance(rule, (ZoneEntryRule, LoiteringRule))
     return _Presence(rule, rule.clear if isinstance(rule, LoiteringRule) else 1.0)
+
+
+def labels_of(rule: Rule) -> tuple[str, ...]:
+    """Labels of the action model without which a rule says nothing, or less."""
+    if isinstance(rule, FallRule):
+        return ("falling", "lying")
+    if isinstance(rule, LyingRule):
+        return ("lying",)
+    return rule.actions if isinstance(rule, ActionRule) else ()
 
 
 def _came_down(posture: Posture, now: float) -> bool:

@@ -8,6 +8,7 @@ time. The networks come with each call, so that workers can share nothing.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -26,6 +27,7 @@ from daemon.config import CameraConfig, PoseConfig, TrackConfig
 from daemon.config.rules import FightRule
 from daemon.engines import Engines
 from daemon.events import EventReporter
+from daemon.evidence import labels_of
 from daemon.messages import Message
 from daemon.posture import Posture, Postures, plausible
 from daemon.scene import FightPlace, Person, Scene
@@ -44,6 +46,7 @@ from tracker.tracks import rename
 
 __all__ = ["CameraPipeline", "FrameResult", "make_tracker", "watches_fights"]
 
+_log = logging.getLogger(__name__)
 _Boxes: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
@@ -111,7 +114,7 @@ class CameraPipeline:
             with clock.stage("track"):
                 boxes = {key: one.box for key, one in followed.items()}
                 tracks = self._tracker.follow(boxes, monotonic=frame.monotonic)
-            people = _boxes_of(tracks)
+            people = _boxes_of(tracks, frame.monotonic)
         self._tracks = tracks
         renamed = {track.was: track.id for track in tracks if track.was is not None}
         if renamed:
@@ -184,6 +187,7 @@ class CameraPipeline:
         if self._windows is None:
             self._windows = model.stream()
             self._actions.adopt(model.thresholds)
+            self._warn_of_missing(model.labels)
         self._windows.push_all({track: pose.landmarks for track, pose in poses.items()}, frame.monotonic)
         every = self._settings.actions.every
         last = self._last_prediction
@@ -196,6 +200,18 @@ class CameraPipeline:
         for scores in model.classify(self._windows, confirmed, (width, height)):
             self._scores[scores.track] = scores
             self._actions.update(plausible(scores, self._seen_postures.get(scores.track)))
+
+    def _warn_of_missing(self, labels: Sequence[str]) -> None:
+        """A rule that can say nothing with this action model must not be silent about that."""
+        for name, rule in self._settings.rules.items():
+            missing = [label for label in labels_of(rule) if label not in labels]
+            if rule.enabled and missing:
+                _log.warning(
+                    "rule_without_label camera=%s rule=%s label=%s: the action model does not know it",
+                    self.name,
+                    name,
+                    ",".join(missing),
+                )
 
     def _fight_places(self, frame: Frame, people: _Boxes, engines: Engines) -> tuple[FightPlace, ...]:
         if self._fighters is None or not self.alerts_enabled:
@@ -259,8 +275,9 @@ class CameraPipeline:
                 self._windows.drop(track_id)
 
 
-def _boxes_of(tracks: Sequence[Track]) -> _Boxes:
-    seen = [track for track in tracks if track.state is not TrackState.REMOVED]
+def _boxes_of(tracks: Sequence[Track], now: float) -> _Boxes:
+    """Boxes of who was seen or followed in this frame."""
+    seen = [track for track in tracks if track.last_monotonic == now]
     boxes = np.stack([track.box for track in seen]) if seen else np.empty((0, 4), np.float32)
     return boxes, np.array([track.quality for track in seen], np.float32)
 

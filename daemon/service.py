@@ -167,16 +167,18 @@ class Service:
 
     def _info(self) -> Message:
         settings = next(iter(self._config.cameras.values()))
+        models = {
+            "detector": str(settings.detect.model or "bundled"),
+            "pose": str(settings.pose.model),
+            "actions": str(settings.actions.model or "bundled"),
+        }
+        if watches_fights(settings):
+            models["fights"] = str(settings.fights.model or "bundled")
         payload = {
             "version": version("posewatch"),
             "started_at": round(self._started_at, 3),
             "cameras": [channel.name for channel in self._channels],
-            "models": {
-                "detector": str(settings.detect.model or "bundled"),
-                "pose": str(settings.pose.model),
-                "actions": str(settings.actions.model or "bundled"),
-                "fights": str(settings.fights.model or "bundled"),
-            },
+            "models": models,
         }
         return Message(self._topics.info(), payload, qos=1, retain=True)
 

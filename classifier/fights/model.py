@@ -14,7 +14,7 @@ from tracker.runtime import ModelError, create_session
 
 __all__ = ["FIGHTS_VERSION", "FightModel", "Looker", "look_beside", "shares_of"]
 
-FIGHTS_VERSION = "1"
+FIGHTS_VERSION = "2"
 """Of the way pictures are looked at; stored in the model, which fits only this one."""
 
 STRIDE = 32
@@ -61,8 +61,9 @@ class FightModel(Looker):
         threads: intra-op threads.
 
     Attributes:
-        samples: looks that are judged together.
+        seconds: of looks that are judged together.
         least: looks from which is judged.
+        shortest: seconds from which is judged.
         interval: seconds between two looks.
 
     Raises:
@@ -84,20 +85,22 @@ class FightModel(Looker):
                 f"{path}: no fight model of this version: leave out `fights.model`, or train one"
             )
         try:
-            self.samples, self.least = int(metadata["samples"]), int(metadata["least"])
-            self.interval = float(metadata["interval"])
+            self.seconds, self.shortest = float(metadata["seconds"]), float(metadata["shortest"])
+            self.least, self.interval = int(metadata["least"]), float(metadata["interval"])
         except (KeyError, ValueError) as error:
             raise ModelError(f"{path}: damaged metadata ({error}): fetch it again") from error
         super().__init__(look_beside(path), threads)
 
-    def judge(self, features: Floats, energy: Floats) -> float:
+    def judge(self, features: Floats, energy: Floats, interval: float) -> float:
         """Probability that people fight.
 
         Args:
             features: (T, C, rows, columns), the oldest first, T >= `least`.
             energy: any size, where people moved meanwhile.
+            interval: mean seconds between two looks.
         """
-        given = {"features": features, "shares": shares_of(energy, features.shape[2:])}
+        shares = shares_of(energy, features.shape[2:])
+        given = {"features": features, "shares": shares, "interval": np.array([interval], np.float32)}
         return float(self._judge.run(None, given)[0][0])
 
 

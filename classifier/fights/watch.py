@@ -24,6 +24,8 @@ __all__ = ["FightScore", "FightWatch", "is_due"]
 
 _MEMORY = 2.0  # seconds after which people who are no longer seen do not count
 _GAP = 0.6  # seconds between two looks above which what is known starts anew
+_SLOWEST = 0.28  # mean seconds between looks above which nothing is judged: too much changes in between
+_TOLERANCE = 1e-6
 
 Floats = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
@@ -70,7 +72,7 @@ class FightWatch:
     def __init__(self, people: int = 2) -> None:
         self._least_people = people
         self._motion = MotionMap()
-        self._looks: deque[tuple[Glance, Floats]] = deque()
+        self._looks: deque[tuple[float, Glance, Floats]] = deque()
         self._score: FightScore | None = None
         self._last = self._frame = self._company = float("-inf")
 
@@ -98,17 +100,24 @@ class FightWatch:
         if monotonic - self._last > _GAP:
             self.reset()
         self._last = monotonic
-        features = model.look(image)
-        if self._looks and self._looks[-1][1].shape != features.shape:
+        glance, features = self._motion.update(image, boxes, scores), model.look(image)
+        if self._looks and not self._fits(glance, features):
             self.reset()  # the camera has another resolution now
             self._last = monotonic
-        self._looks.append((self._motion.update(image, boxes, scores), features))
-        while len(self._looks) > model.samples:
+            glance = self._motion.update(image, boxes, scores)
+        self._looks.append((monotonic, glance, features))
+        while monotonic - self._looks[0][0] > model.seconds + _TOLERANCE:
             self._looks.popleft()
-        self._score = (
-            self._judged(image.shape[1], monotonic, model) if len(self._looks) >= model.least else None
-        )
+        span, steps = monotonic - self._looks[0][0], len(self._looks) - 1
+        enough = steps + 1 >= model.least and span >= model.shortest - _TOLERANCE
+        enough = enough and span <= _SLOWEST * steps + _TOLERANCE
+        self._score = self._judged(image.shape[1], monotonic, model) if enough else None
         return self._score
+
+    @property
+    def oldest(self) -> float:
+        """Seconds of the oldest picture that is judged; NaN while there is none."""
+        return self._looks[0][0] if self._looks else float("nan")
 
     def reset(self) -> None:
         """Forgets everything: the camera shows another scene, or has been away."""
@@ -116,9 +125,15 @@ class FightWatch:
         self._looks.clear()
         self._score, self._last = None, float("-inf")
 
+    def _fits(self, glance: Glance, features: Floats) -> bool:
+        """Whether a look is of the same size as the one before."""
+        _, before, others = self._looks[-1]
+        return before.change.shape == glance.change.shape and others.shape == features.shape
+
     def _judged(self, width: int, monotonic: float, model: FightModel) -> FightScore:
-        glances = [glance for glance, _ in self._looks]
+        glances = [glance for _, glance, _ in self._looks]
         energy = energy_of(glances)
-        score = model.judge(np.stack([features for _, features in self._looks]), energy)
+        interval = (monotonic - self._looks[0][0]) / (len(self._looks) - 1)
+        score = model.judge(np.stack([features for _, _, features in self._looks]), energy, interval)
         place = place_of(energy, glances)
         return FightScore(place * np.float32(width / WIDTH), score, moving_at_once(place, glances), monotonic)

@@ -11,12 +11,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy.stats import rankdata
 
 from classifier.fights.model import Looker, look_beside
 from classifier.training.errors import TrainingError
-from classifier.training.fights.clips import INTERVAL, labelled_clips, looks_at
+from classifier.training.fights.clips import INTERVAL, STRIDES, labelled_clips, looks_at
 from classifier.training.fights.export import write_judge, write_look
 from classifier.training.fights.fit import Windows, fit_judge, folds_of, windows_of
 from classifier.training.fights.network import FightJudge, FightLook
@@ -72,56 +71,72 @@ def _watched(options: argparse.Namespace) -> list[Windows]:
     cv2.setNumThreads(1)
     clips = labelled_clips(options.fights, options.harmless)
     for number, clip in enumerate(clips, start=1):
-        views = [
-            windows_of(looks, 3 if view else 1) for view, looks in enumerate(looks_at(clip, detector, looker))
+        rows = [
+            windows_of(looks, 3 if view >= len(STRIDES) else 1)
+            for view, looks in enumerate(looks_at(clip, detector, looker))
         ]
-        found.append(Windows(clip.name, clip.fight, clip.source, views))
+        views, spans, times = (list(part) for part in zip(*rows, strict=True))
+        found.append(Windows(clip.name, clip.fight, clip.source, views, spans, times))
         print(f"\r{number}/{len(clips)} {clip.name}          ", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return found
 
 
 def _cross_validate(clips: list[Windows], options: argparse.Namespace) -> tuple[float, float]:
-    """Prints how clips of unseen sources are judged; returns shift and temperature that fit their logits."""
-    lasting: list[npt.NDArray[np.float64]] = []
-    first: list[FightJudge] = []
-    for repeat in range(options.repeats):
-        fold, logits = folds_of(clips, options.folds, options.seed + repeat), np.zeros(len(clips))
-        for number in range(options.folds):
-            judge = fit_judge([clip for clip, other in zip(clips, fold, strict=True) if other != number])
-            if repeat == 0:
-                first.append(judge)
-            for index in np.flatnonzero(fold == number):
-                logits[index] = _lasting(judge, clips[index].views[0])
-        lasting.append(logits)
+    """Prints how clips of unseen sources are judged; returns shift and temperature that fit their logits.
+
+    The threshold of a fold is that of the other folds' clips.
+    """
     # The harmless set is no fair test: nobody could fight there.
     judged = np.array([clip.source.startswith("fights/") for clip in clips])
-    truth = np.array([clip.fight for clip in clips])[judged]
-    shift, temperature = _calibrated(np.stack(lasting)[:, judged], truth)
-    print(
-        f"clips of unseen sources, alert after {_FOR:g} s; shift {shift:.2f}, temperature {temperature:.2f}"
-    )
-    for logits in lasting:
-        print(_report(logits[judged] + shift, truth))
-    if options.fold_models is not None:
-        fold = folds_of(clips, options.folds, options.seed)
-        for number, judge in enumerate(first):
-            judge.shift, judge.temperature = shift, temperature
-            path = options.fold_models / f"fold{number}.onnx"
-            write_look(look_beside(path), FightLook(bundled_model()))
-            write_judge(path, judge)
-        places = {clip.name: int(number) for clip, number in zip(clips, fold, strict=True)}
-        (options.fold_models / "folds.json").write_text(json.dumps(places, indent=1), encoding="utf-8")
+    truth = np.array([clip.fight for clip in clips])
+    everything: list[npt.NDArray[np.float64]] = []
+    for repeat in range(options.repeats):
+        fold = folds_of(clips, options.folds, options.seed + repeat)
+        logits = np.zeros((len(STRIDES), len(clips)))
+        judges = []
+        for number in range(options.folds):
+            judge = fit_judge([clip for clip, other in zip(clips, fold, strict=True) if other != number])
+            judges.append(judge)
+            for index in np.flatnonzero(fold == number):
+                logits[:, index] = [_lasting(judge, clips[index], stride) for stride in range(len(STRIDES))]
+        shifted = logits.copy()
+        for number, judge in enumerate(judges):
+            known = judged & (fold != number)
+            judge.shift, judge.temperature = _calibrated(logits[:1, known], truth[known])
+            shifted[:, fold == number] += judge.shift
+        for stride, row in zip(STRIDES, shifted, strict=True):
+            print(f"{1 / (stride * INTERVAL):.1f} looks a second: {_report(row[judged], truth[judged])}")
+        everything.append(logits[0, judged])
+        if repeat == 0 and options.fold_models is not None:
+            _write_folds(options.fold_models, clips, fold, judges)
+    shift, temperature = _calibrated(np.stack(everything), truth[judged])
+    print(f"shift {shift:.2f}, temperature {temperature:.2f}")
     return shift, temperature
 
 
-def _lasting(judge: FightJudge, rows: npt.NDArray[np.float32]) -> float:
+def _write_folds(
+    folder: Path, clips: list[Windows], fold: npt.NDArray[np.int64], judges: list[FightJudge]
+) -> None:
+    for number, judge in enumerate(judges):
+        path = folder / f"fold{number}.onnx"
+        write_look(look_beside(path), FightLook(bundled_model()))
+        write_judge(path, judge)
+    places = {clip.name: int(number) for clip, number in zip(clips, fold, strict=True)}
+    (folder / "folds.json").write_text(json.dumps(places, indent=1), encoding="utf-8")
+
+
+def _lasting(judge: FightJudge, clip: Windows, view: int) -> float:
     """The logit that a clip keeps up for as long as the rule wants it."""
-    count = round(_FOR / INTERVAL) + 1
-    if len(rows) < count:
-        return _NOTHING
-    logits = judge.logits(torch.from_numpy(rows)).numpy()
-    return float(sliding_window_view(logits, count).min(axis=1).max())
+    rows, times = clip.views[view], clip.times[view]
+    best = _NOTHING
+    if len(rows):
+        logits = judge.logits(torch.from_numpy(rows)).numpy()
+        for start in range(len(times)):
+            end = int(np.searchsorted(times, times[start] + _FOR - 1e-6))
+            if end < len(times):
+                best = max(best, float(logits[start : end + 1].min()))
+    return best
 
 
 def _report(logits: npt.NDArray[np.float64], truth: npt.NDArray[np.bool_]) -> str:

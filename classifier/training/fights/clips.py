@@ -16,7 +16,7 @@ from classifier.fights.motion import Glance, MotionMap, place_of
 from classifier.fights.watch import is_due
 from tracker.detector import Detector
 
-__all__ = ["INTERVAL", "VIEWS", "Clip", "Look", "labelled_clips", "looks_at"]
+__all__ = ["INTERVAL", "STRIDES", "VIEWS", "Clip", "Look", "labelled_clips", "looks_at"]
 
 INTERVAL = 0.125
 """Seconds between two looks."""
@@ -24,9 +24,12 @@ INTERVAL = 0.125
 VIEWS = ("plain", "mirrored", "near", "near mirrored")
 """Ways to look at a clip: as it is, mirrored, and at two thirds of it around the people."""
 
+STRIDES = (1, 2, 3)
+"""Each view is looked at eight, four and two to three times a second, as with slower cameras."""
+
 _NEAR = 0.66
 
-Look = tuple[Glance, npt.NDArray[np.float32]]
+Look = tuple[float, Glance, npt.NDArray[np.float32]]
 Image = npt.NDArray[np.uint8]
 
 
@@ -68,25 +71,30 @@ def labelled_clips(fights: Path, harmless: Path | None = None) -> list[Clip]:
 
 
 def looks_at(clip: Clip, detector: Detector, looker: Looker) -> Iterator[list[Look]]:
-    """The looks at a clip, view after view."""
+    """The looks at a clip: time in s, what moved, features; view after view, in each stride after stride."""
     seen = list(_seen(clip.path, detector))
     motion = MotionMap()
-    glances = [motion.update(image, boxes, scores) for image, boxes, scores in seen]
+    glances = [motion.update(image, boxes, scores) for _, image, boxes, scores in seen]
     energy = np.mean([glance.change * (glance.people + 0.05) for glance in glances], axis=0)
     place = place_of(np.asarray(energy, np.float32), glances) / energy.shape[1]
-    middle = (place[:2] + place[2:]) / 2 * seen[0][0].shape[1]
+    middle = (place[:2] + place[2:]) / 2 * seen[0][1].shape[1]
     for view in VIEWS:
-        motion, looks = MotionMap(), list[Look]()
-        for image, boxes, scores in seen:
-            changed, moved = _viewed(image, boxes, view, middle)
-            looks.append((motion.update(changed, moved, scores), looker.look(changed)))
-        yield looks
+        changed = [(at, *_viewed(image, boxes, view, middle), scores) for at, image, boxes, scores in seen]
+        features = [looker.look(image) for _, image, _, _ in changed]
+        for stride in STRIDES:
+            motion = MotionMap()
+            yield [
+                (at, motion.update(image, boxes, scores), found)
+                for (at, image, boxes, scores), found in zip(
+                    changed[::stride], features[::stride], strict=True
+                )
+            ]
 
 
 def _seen(
     path: Path, detector: Detector
-) -> Iterator[tuple[Image, npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
-    """Pictures with boxes and scores of people, as often as the daemon looks."""
+) -> Iterator[tuple[float, Image, npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+    """Times and pictures with boxes and scores of people, as often as the daemon looks."""
     last = before = float("-inf")
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -97,7 +105,7 @@ def _seen(
                 last = now
                 image = np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
                 found = detector.detect(image)
-                yield image, found.boxes, found.scores
+                yield now, image, found.boxes, found.scores
 
 
 def _viewed(

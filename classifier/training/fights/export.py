@@ -12,7 +12,7 @@ from torch import nn
 from classifier.fights.model import FIGHTS_VERSION, FightModel
 from classifier.training.errors import TrainingError
 from classifier.training.fights.clips import INTERVAL
-from classifier.training.fights.fit import LEAST, SAMPLES
+from classifier.training.fights.fit import LEAST, SECONDS, SHORTEST
 from classifier.training.fights.network import CHANNELS, FightJudge, FightLook
 
 __all__ = ["write_judge", "write_look"]
@@ -31,9 +31,9 @@ def write_look(path: Path, look: FightLook) -> None:
 
 
 def write_judge(path: Path, judge: FightJudge) -> None:
-    """Writes what judges: `features` (T, 256, rows, columns) and `shares` (rows, columns) to `score` (1,).
+    """Writes what judges: `features` (T, 256, rows, columns), `shares` (rows, columns), `interval` (1,) in.
 
-    NAME_look.onnx must stand beside it.
+    Out comes `score` (1,). NAME_look.onnx must stand beside it.
 
     Raises:
         TrainingError: ONNX Runtime answers otherwise than PyTorch.
@@ -41,25 +41,27 @@ def write_judge(path: Path, judge: FightJudge) -> None:
     """
     metadata = {
         "fights": FIGHTS_VERSION,
-        "samples": str(SAMPLES),
+        "seconds": str(SECONDS),
         "least": str(LEAST),
+        "shortest": str(SHORTEST),
         "interval": str(INTERVAL),
         "license": "Apache-2.0",
     }
-    axes = {
+    axes: dict[str, dict[int, str]] = {
         "features": {0: "looks", 2: "rows", 3: "columns"},
         "shares": {0: "rows", 1: "columns"},
+        "interval": {},
         "score": {},
     }
-    _export(judge, path, (torch.rand(SAMPLES, CHANNELS, 10, 17), torch.rand(10, 17)), axes, metadata)
+    example = (torch.rand(16, CHANNELS, 10, 17), torch.rand(10, 17), torch.full((1,), INTERVAL))
+    _export(judge, path, example, axes, metadata)
     random = np.random.default_rng(0)
-    features = random.random((SAMPLES - 3, CHANNELS, 9, 12), np.float32)
+    features = random.random((13, CHANNELS, 9, 12), np.float32)
     energy = random.random((9, 12), np.float32)
-    found = FightModel(path).judge(features, energy)
+    found = FightModel(path).judge(features, energy, 0.2)
+    shares = torch.from_numpy((energy + 1e-3) / (energy + 1e-3).sum())
     with torch.inference_mode():
-        expected = judge(
-            torch.from_numpy(features), torch.from_numpy((energy + 1e-3) / (energy + 1e-3).sum())
-        )
+        expected = judge(torch.from_numpy(features), shares, torch.full((1,), 0.2))
     if abs(found - float(expected)) > 1e-3:
         raise TrainingError(f"{path}: ONNX Runtime differs from PyTorch: update onnxruntime")
 

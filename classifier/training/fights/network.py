@@ -38,12 +38,13 @@ class FightLook(nn.Module):
         return features
 
 
-def described(features: Tensor, shares: Tensor) -> Tensor:
-    """How features change: (768,) logarithms of mean change where people move, of the largest, and of spread.
+def described(features: Tensor, shares: Tensor, interval: Tensor) -> Tensor:
+    """How features change: (769,) logarithms of mean change where people move, the largest, spread; interval.
 
     Args:
         features: (T, 256, rows, columns), T looks one after the other.
         shares: (rows, columns) of the motion, sum 1.
+        interval: (1,) mean seconds between two looks.
     """
     cells = features.flatten(2)
     weights = shares.flatten()
@@ -51,32 +52,30 @@ def described(features: Tensor, shares: Tensor) -> Tensor:
     centred = cells - cells.mean(dim=0, keepdim=True)
     spread = (centred * centred).mean(dim=0).sqrt()
     parts = (change.mean(dim=0) @ weights, change.amax(dim=2).mean(dim=0), spread @ weights)
-    return torch.log(torch.cat(parts) + FLOOR)
+    return torch.cat([torch.log(torch.cat(parts) + FLOOR), torch.log(interval)])
 
 
 class FightJudge(nn.Module):
     """Logistic regression on `described`, calibrated.
 
     Args:
-        mean: (768,) of the training windows.
-        scale: (768,) their inverse standard deviation.
-        weight: (768,).
+        weight: (769,).
         bias: of the logit.
     """
 
-    def __init__(self, mean: Tensor, scale: Tensor, weight: Tensor, bias: float) -> None:
+    def __init__(self, weight: Tensor, bias: float) -> None:
         super().__init__()
-        self.register_buffer("weight", weight * scale)
-        self.bias = bias - float((mean * scale * weight).sum())
+        self.register_buffer("weight", weight)
+        self.bias = bias
         self.shift, self.temperature = 0.0, 1.0
 
     weight: Tensor
 
     def logits(self, described_: Tensor) -> Tensor:
-        """(N,) of rows (N, 768)."""
+        """(N,) of rows (N, 769)."""
         return described_ @ self.weight + self.bias
 
-    def forward(self, features: Tensor, shares: Tensor) -> Tensor:
+    def forward(self, features: Tensor, shares: Tensor, interval: Tensor) -> Tensor:
         """(1,) probability that people fight; see `described`."""
-        logit = self.logits(described(features, shares)[None])
+        logit = self.logits(described(features, shares, interval)[None])
         return torch.sigmoid((logit + self.shift) / self.temperature)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+import cv2
 import numpy as np
 import pytest
 
@@ -112,8 +113,8 @@ def watched(model: FightModel, pictures, people=PAIR, fps: float = 8.0, watch: F
 
 def test_who_stands_still_does_not_fight(model):
     scores = watched(model, [picture()] * 20)
-    assert scores[: model.least - 1] == [None] * (model.least - 1)
-    assert all(one is not None and one.score < 0.2 for one in scores[model.least :])
+    assert scores[:5] == [None] * 5  # 0.6 seconds, and four looks
+    assert all(one is not None and one.score < 0.2 for one in scores[5:])
     assert scores[-1].people == 0
 
 
@@ -136,12 +137,30 @@ def test_a_pause_starts_anew(model):
     assert watch.update(picture(), *PAIR, 2.0, model) is None
 
 
-def test_another_resolution_starts_anew(model):
+@pytest.mark.parametrize("size", [(240, 120), (240, 326), (244, 320), (230, 320), (480, 640), (120, 320)])
+def test_another_resolution_starts_anew(model, size):
+    """Also one that is so little different that the features have as many cells."""
     watch = FightWatch()
     watched(model, [picture()] * 10, watch=watch)
-    small = np.ascontiguousarray(picture()[:, :120])
-    assert watch.update(small, *PAIR, 1.25, model) is None
-    assert watch.update(small, *PAIR, 1.375, model) is None
+    other = cv2.resize(picture(), size[::-1])
+    scores = [watch.update(other, *PAIR, 1.25 + n / 8, model) for n in range(20)]
+    assert scores[-1] is not None
+    assert scores[:4] == [None] * 4 or size == (480, 640)  # the same shape, larger
+
+
+@pytest.mark.parametrize("fps", [4, 5, 8])
+def test_the_last_two_seconds_are_judged_at_any_frame_rate(model, fps):
+    watch = FightWatch()
+    scores = watched(model, [picture()] * 30, fps=fps, watch=watch)
+    assert scores[-1] is not None
+    assert 1.4 <= 29 / fps - watch.oldest <= 2.01
+    first = next(n for n, one in enumerate(scores) if one is not None)
+    assert first / fps <= 1.6
+
+
+@pytest.mark.parametrize("fps", [1.5, 3])
+def test_below_four_frames_a_second_nothing_is_judged(model, fps):
+    assert watched(model, [picture()] * 12, fps=fps) == [None] * 12
 
 
 def test_the_same_pictures_give_the_same_scores(model):

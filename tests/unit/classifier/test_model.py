@@ -155,6 +155,9 @@ def test_another_network_is_refused(tmp_path):
         ({"rate": "nan"}, "do not fit the input"),
         ({"seconds": "-2", "rate": "-15"}, "do not fit the input"),
         ({"thresholds": "{"}, "damaged metadata"),
+        ({"thresholds": "[]"}, "damaged metadata"),
+        ({"thresholds": '{"standing": "high"}'}, "damaged metadata"),
+        ({"thresholds": '{"standing": 7}'}, "damaged metadata"),
     ],
 )
 def test_damaged_metadata_is_refused(bundled, tmp_path, metadata, what):
