@@ -92,6 +92,9 @@ class FightRule(RuleBase):
     """People in a place that looks like a fight."""
 
     type: Literal["fight"] = Field(title="Type", description="People fight.")
+    min_score: float = Field(
+        default=0.55, title="Score", description="Evidence below this score does not count.", ge=0.0, le=1.0
+    )
     severity: Severity = Field(default="critical", title="Severity", description="Part of the alert.")
     for_: Duration = Field(
         default=0.8,
