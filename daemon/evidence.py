@@ -71,8 +71,8 @@ class Watcher:
         """Evidence in this scene; `open_keys` are the situations that have begun."""
         raise NotImplementedError
 
-    def _applies(self, person: Person) -> bool:
-        return not self.rule.zones or not set(self.rule.zones).isdisjoint(person.zones)
+    def _applies(self, one: Person | FightPlace) -> bool:
+        return not self.rule.zones or not set(self.rule.zones).isdisjoint(one.zones)
 
     def _people(self, scene: Scene) -> list[Person]:
         return [person for person in scene.confirmed if self._applies(person)]
@@ -151,8 +151,7 @@ class _Fight(Watcher):
         return [Observation(("", ""), best.score, tracks, zones, "fighting", box=best.box)]
 
     def _concerns(self, place: FightPlace) -> bool:
-        wanted = set(self.rule.zones)
-        return place.people >= self._fight.min_people and (not wanted or not wanted.isdisjoint(place.zones))
+        return place.people >= self._fight.min_people and self._applies(place)
 
     def _is_calm(self, place: FightPlace, scene: Scene) -> bool:
         """Whether enough people are followed there, and every one surely does something harmless.

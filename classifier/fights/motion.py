@@ -9,7 +9,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BODIES", "SEEN", "WIDTH", "Glance", "MotionMap", "energy_of", "moving_at_once", "place_of"]
+__all__ = [
+    "ANYWHERE",
+    "BODIES",
+    "SEEN",
+    "WIDTH",
+    "Glance",
+    "MotionMap",
+    "energy_of",
+    "moving_at_once",
+    "place_of",
+]
 
 WIDTH = 160
 """px of the small pictures, and of the maps made of them."""
@@ -20,10 +30,12 @@ BODIES = 3.0
 SEEN = 0.2
 """Score from which a detection counts as somebody."""
 
+ANYWHERE = 0.05
+"""Weight of motion where nobody is detected, beside 1 where somebody is."""
+
 _INNER = 0.4  # body heights: deviation of the bell over which the motion of a place is summed
 _SURE = 0.25  # score from which a detection tells how tall people are
 _BODY = 0.45  # heights of the picture of somebody, where nobody is surely seen
-_ANYWHERE = 0.05  # weight of motion where nobody is detected, beside 1 where somebody is
 _ANOTHER = 0.7  # share of the smaller box that the other one may cover, of two people
 _MOVES = 3.0  # mean grey levels of change in the box of somebody who moves
 _NOISE = 4.0  # grey levels below which a difference says nothing
@@ -86,7 +98,7 @@ def energy_of(glances: Sequence[Glance]) -> Floats:
     """(rows, 160) motion in the glances, most of it where people are."""
     change = np.mean([one.change for one in glances], axis=0)
     people = np.maximum.reduce([one.people for one in glances])
-    return np.asarray(change * (people + _ANYWHERE), np.float32)
+    return np.asarray(change * (people + ANYWHERE), np.float32)
 
 
 def place_of(energy: Floats, glances: Sequence[Glance]) -> Floats:

@@ -108,10 +108,7 @@ class FightWatch:
         self._looks.append((monotonic, glance, features))
         while monotonic - self._looks[0][0] > model.seconds + _TOLERANCE:
             self._looks.popleft()
-        span, steps = monotonic - self._looks[0][0], len(self._looks) - 1
-        enough = steps + 1 >= model.least and span >= model.shortest - _TOLERANCE
-        enough = enough and span <= _SLOWEST * steps + _TOLERANCE
-        self._score = self._judged(image.shape[1], monotonic, model) if enough else None
+        self._score = self._judged(image.shape[1], monotonic, model)
         return self._score
 
     @property
@@ -130,10 +127,15 @@ class FightWatch:
         _, before, others = self._looks[-1]
         return before.change.shape == glance.change.shape and others.shape == features.shape
 
-    def _judged(self, width: int, monotonic: float, model: FightModel) -> FightScore:
+    def _judged(self, width: int, monotonic: float, model: FightModel) -> FightScore | None:
+        """None while the looks are too few, of too short a time or too far apart."""
+        span, steps = monotonic - self._looks[0][0], len(self._looks) - 1
+        if steps + 1 < model.least or span < model.shortest - _TOLERANCE:
+            return None
+        if span > _SLOWEST * steps + _TOLERANCE:
+            return None
         glances = [glance for _, glance, _ in self._looks]
         energy = energy_of(glances)
-        interval = (monotonic - self._looks[0][0]) / (len(self._looks) - 1)
-        score = model.judge(np.stack([features for _, _, features in self._looks]), energy, interval)
+        score = model.judge(np.stack([features for _, _, features in self._looks]), energy, span / steps)
         place = place_of(energy, glances)
         return FightScore(place * np.float32(width / WIDTH), score, moving_at_once(place, glances), monotonic)

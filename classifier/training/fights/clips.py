@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.fights.model import Looker
-from classifier.fights.motion import Glance, MotionMap, place_of
+from classifier.fights.motion import ANYWHERE, Glance, MotionMap, place_of
 from classifier.fights.watch import is_due
 from tracker.detector import Detector
 
@@ -75,7 +75,7 @@ def looks_at(clip: Clip, detector: Detector, looker: Looker) -> Iterator[list[Lo
     seen = list(_seen(clip.path, detector))
     motion = MotionMap()
     glances = [motion.update(image, boxes, scores) for _, image, boxes, scores in seen]
-    energy = np.mean([glance.change * (glance.people + 0.05) for glance in glances], axis=0)
+    energy = np.mean([glance.change * (glance.people + ANYWHERE) for glance in glances], axis=0)
     place = place_of(np.asarray(energy, np.float32), glances) / energy.shape[1]
     middle = (place[:2] + place[2:]) / 2 * seen[0][1].shape[1]
     for view in VIEWS:
