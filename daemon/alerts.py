@@ -7,6 +7,7 @@ from typing import Any
 
 from daemon.config.rules import Rule
 from daemon.messages import Message, new_id, plain
+from daemon.reasons import EndReason
 from daemon.scene import Scene
 from daemon.situations import Situation, Situations
 from daemon.topics import Topics
@@ -58,12 +59,12 @@ class AlertEngine:
         """Retained ON or OFF of every rule."""
         return [self._state(name) for name in self._rules]
 
-    def close(self, captured_at: float) -> list[Message]:
+    def close(self, captured_at: float, reason: EndReason = EndReason.SHUTDOWN) -> list[Message]:
         """Clears whatever is raised and forgets what has begun."""
         messages: list[Message] = []
         for name, situations in self._rules.items():
             raised = situations.clear()
-            messages += [self._cleared(name, one, captured_at) for one in raised]
+            messages += [self._cleared(name, one, captured_at, reason) for one in raised]
             if raised:
                 messages.append(self._state(name))
         return messages
@@ -89,14 +90,23 @@ class AlertEngine:
                 return []
             kind = "updated"
         self._sent[situation.id] = (scene.monotonic, _named(situation))
-        return [self._message(kind, name, situation, None)]
+        return [self._message(kind, name, situation)]
 
-    def _cleared(self, name: str, situation: Situation, captured_at: float) -> Message:
+    def _cleared(
+        self, name: str, situation: Situation, captured_at: float, reason: EndReason = EndReason.OVER
+    ) -> Message:
         self._sent.pop(situation.id or "", None)
         # Never before the start, whatever the clock did.
-        return self._message("cleared", name, situation, max(captured_at, situation.start_time))
+        return self._message("cleared", name, situation, max(captured_at, situation.start_time), reason)
 
-    def _message(self, kind: str, name: str, situation: Situation, end: float | None) -> Message:
+    def _message(
+        self,
+        kind: str,
+        name: str,
+        situation: Situation,
+        end: float | None = None,
+        reason: EndReason | None = None,
+    ) -> Message:
         rule = self._rules[name].rule
         thresholds = rule.model_dump(
             mode="json", by_alias=True, exclude={"type", "enabled", "severity", "zones"}
@@ -125,6 +135,7 @@ class AlertEngine:
             "score": plain(situation.best),
             "start_time": plain(situation.start_time),
             "end_time": None if end is None else plain(end),
+            "reason": None if reason is None else reason.value,
             "evidence": evidence,
             "snapshot": None,
         }

@@ -8,6 +8,7 @@ from typing import Any
 
 from daemon.actions import UNKNOWN
 from daemon.messages import Message, new_id, plain
+from daemon.reasons import EndReason
 from daemon.scene import Person, Scene
 from daemon.topics import Topics
 from tracker.association import TrackState
@@ -101,9 +102,9 @@ class EventReporter:
         payload = {"time": plain(scene.captured_at), "people": people}
         return Message(self._topics.tracks(self._camera), payload)
 
-    def close(self, captured_at: float) -> list[Message]:
+    def close(self, captured_at: float, reason: EndReason = EndReason.SHUTDOWN) -> list[Message]:
         """Ends every open track and action and sets the counts to 0."""
-        messages = [one for track in list(self._open) for one in self._end(track, captured_at)]
+        messages = [one for track in list(self._open) for one in self._end(track, captured_at, reason)]
         return messages + self._count(float("inf"))
 
     def _follow(self, person: Person, scene: Scene) -> list[Message]:
@@ -150,13 +151,21 @@ class EventReporter:
             messages.append(self._action("start", state.action, person.track.id, person.zones))
         return messages
 
-    def _end_action(self, state: _Open, track: str, end: float, zones: Sequence[str]) -> list[Message]:
+    def _end_action(
+        self,
+        state: _Open,
+        track: str,
+        end: float,
+        zones: Sequence[str],
+        reason: EndReason = EndReason.OVER,
+    ) -> list[Message]:
         action, state.action = state.action, None
         if action is None:
             return []
         # Monotonic: the clock may have been set meanwhile.
         duration = state.monotonic - action.since
-        return [self._action("end", action, track, zones, max(end, action.start_time), duration)]
+        end = max(end, action.start_time)
+        return [self._action("end", action, track, zones, end, duration, reason)]
 
     def _action(
         self,
@@ -166,6 +175,7 @@ class EventReporter:
         zones: Sequence[str],
         end: float | None = None,
         duration: float | None = None,
+        reason: EndReason | None = None,
     ) -> Message:
         payload = {
             "type": kind,
@@ -176,6 +186,7 @@ class EventReporter:
             "start_time": plain(action.start_time),
             "end_time": None if end is None else plain(end),
             "duration": None if duration is None else plain(duration),
+            "reason": None if reason is None else reason.value,
             "zones": list(zones),
         }
         return Message(self._topics.actions(self._camera), payload, qos=1)
@@ -199,20 +210,30 @@ class EventReporter:
             "quality": plain(person.track.quality),
         }
 
-    def _event(self, kind: str, state: _Open, before: dict[str, Any] | None) -> Message:
-        payload = {"type": kind, "seq": state.seq, "before": before, "after": state.latest}
+    def _event(
+        self, kind: str, state: _Open, before: dict[str, Any] | None, reason: EndReason | None = None
+    ) -> Message:
+        payload = {
+            "type": kind,
+            "seq": state.seq,
+            "reason": None if reason is None else reason.value,
+            "before": before,
+            "after": state.latest,
+        }
         state.seq, state.sent, state.sent_at = state.seq + 1, state.latest, state.monotonic
         return Message(self._topics.events(self._camera), payload, qos=1)
 
-    def _end(self, track: str, captured_at: float | None = None) -> list[Message]:
+    def _end(
+        self, track: str, captured_at: float | None = None, reason: EndReason = EndReason.OVER
+    ) -> list[Message]:
         """Ends a track at `captured_at`, or when it was last seen."""
         state = self._open.pop(track, None)
         if state is None:
             return []
         end = state.captured_at if captured_at is None else captured_at
-        messages = self._end_action(state, track, end, state.latest["zones"])
+        messages = self._end_action(state, track, end, state.latest["zones"], reason)
         state.latest = {**state.latest, "end_time": plain(max(end, state.latest["start_time"]))}
-        return [*messages, self._event("end", state, state.sent)]
+        return [*messages, self._event("end", state, state.sent, reason)]
 
     def _count(self, now: float) -> list[Message]:
         present = [one.latest["zones"] for one in self._open.values() if now - one.monotonic < _HIDDEN]

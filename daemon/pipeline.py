@@ -30,6 +30,7 @@ from daemon.events import EventReporter
 from daemon.evidence import labels_of
 from daemon.messages import Message
 from daemon.posture import Posture, Postures, plausible
+from daemon.reasons import EndReason
 from daemon.scene import FightPlace, Person, Scene
 from daemon.timing import StageClock
 from daemon.topics import Topics
@@ -169,16 +170,16 @@ class CameraPipeline:
     def set_alerts_enabled(self, enabled: bool, captured_at: float) -> list[Message]:
         """Switches the rules on or off; alerts that are ON are cleared when switched off."""
         self.alerts_enabled = enabled
-        return [] if enabled else self._alerts.close(captured_at)
+        return [] if enabled else self._alerts.close(captured_at, EndReason.SWITCHED_OFF)
 
     @property
     def active_alerts(self) -> tuple[str, ...]:
         """Names of the rules that are ON."""
         return self._alerts.active
 
-    def close(self, captured_at: float) -> list[Message]:
+    def close(self, captured_at: float, reason: EndReason = EndReason.SHUTDOWN) -> list[Message]:
         """Ends whatever is still open: alerts, actions and events."""
-        return [*self._alerts.close(captured_at), *self._events.close(captured_at)]
+        return [*self._alerts.close(captured_at, reason), *self._events.close(captured_at, reason)]
 
     def _update_actions(
         self, frame: Frame, tracks: Sequence[Track], poses: dict[str, Pose], engines: Engines

@@ -17,6 +17,7 @@ from daemon.messages import Message
 from daemon.mqtt import Publisher
 from daemon.pipeline import CameraPipeline, watches_fights
 from daemon.process_usage import ProcessUsage
+from daemon.reasons import EndReason
 from daemon.scheduler import Scheduler
 from daemon.timing import LatencyMeter
 from daemon.topics import Topics
@@ -62,9 +63,9 @@ class _Channel:
         )
         return silent and self.camera.status.state is not CameraState.STREAMING
 
-    def end(self) -> list[Message]:
+    def end(self, reason: EndReason) -> list[Message]:
         """Ends whatever is open; what comes next is new, with new ids. The caller holds the lock."""
-        messages = self.pipeline.close(self.last_captured_at)
+        messages = self.pipeline.close(self.last_captured_at, reason)
         alerts_enabled = self.pipeline.alerts_enabled
         self.pipeline = CameraPipeline(self.name, self.settings, self._topics)
         self.pipeline.alerts_enabled = alerts_enabled
@@ -149,7 +150,7 @@ class Service:
         for channel in self._channels:
             if channel.gone:
                 with channel.lock:
-                    self._publish(channel.end())
+                    self._publish(channel.end(EndReason.CAMERA_LOST))
 
     def _publish(self, messages: list[Message]) -> None:
         for message in messages:
@@ -222,7 +223,7 @@ class Service:
             return
         channel.camera.stop()
         with channel.lock:
-            self._publish(channel.end())
+            self._publish(channel.end(EndReason.SWITCHED_OFF))
 
     def _stats(self) -> Message:
         cameras = {}

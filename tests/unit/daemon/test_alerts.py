@@ -389,6 +389,7 @@ def test_every_field_of_an_alert():
         "score": 0.8,
         "start_time": EPOCH + 0.4,
         "end_time": None,
+        "reason": None,
         "snapshot": None,
     }
     scores = evidence.pop("scores")

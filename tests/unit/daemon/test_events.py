@@ -27,6 +27,7 @@ from stories import (
 
 from daemon.config.actions import ActionsConfig
 from daemon.events import EventReporter
+from daemon.reasons import EndReason
 from daemon.topics import Topics
 from tracker.pose import Pose
 
@@ -59,6 +60,7 @@ def test_every_field_of_an_event():
     assert new.payload == {
         "type": "new",
         "seq": 0,
+        "reason": None,
         "before": None,
         "after": {
             "id": "t",
@@ -89,6 +91,7 @@ def test_every_field_of_an_event():
         "start_time": EPOCH + 1,
         "end_time": None,
         "duration": None,
+        "reason": None,
         "zones": ["bed"],
     }
     for message, topic in ((people, "people"), (in_bed, "zones/bed/people")):
@@ -387,3 +390,14 @@ def test_messages_keep_their_order_whatever_happens(people, confirm):
         assert all(one != other for one, other in pairwise(numbers))
         assert min(numbers, default=0) >= 0
         assert not numbers or numbers[-1] == 0
+
+
+def test_an_end_says_why():
+    person = a_person("t", at=1.0, box=(64, 48, 128, 240), action="walking", action_score=0.9, first=0.8)
+    one = reporter()
+    one.update(a_scene(1.0, person))
+    ended = [message.payload for message in one.close(EPOCH + 1.0, EndReason.CAMERA_LOST)]
+    assert [(end["type"], end["reason"]) for end in ended if isinstance(end, dict)] == [
+        ("end", "camera_lost"),
+        ("end", "camera_lost"),
+    ]
