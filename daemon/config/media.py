@@ -12,7 +12,7 @@ from daemon.config.sizes import ByteSize
 __all__ = ["ClipsConfig", "SnapshotsConfig", "Style"]
 
 Style: TypeAlias = Literal["skeleton", "blur", "full", "none"]
-"""What of the camera's picture is shown: nothing, a few patches of colour, everything; or no picture at all."""
+"""What of the camera's picture is shown: nothing, patches of colour, everything; `none` is no picture at all."""
 
 _STYLE = (
     "skeleton: skeletons on a blank scene; blur: on a scene in which nobody and nothing can be made out; "
@@ -23,9 +23,7 @@ _STYLE = (
 class SnapshotsConfig(ConfigModel):
     """A picture with each alert."""
 
-    style: Style = Field(
-        default="skeleton", title="Style", description=_STYLE.format(nothing="no snapshots")
-    )
+    style: Style = Field(default="skeleton", title="Style", description=_STYLE.format(nothing="no snapshots"))
     publish: bool = Field(
         default=True, title="Publish", description="Send it to PREFIX/CAMERA/snapshot/RULE as well."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, TypeAlias
 
@@ -24,7 +25,8 @@ def parse_size(value: Any) -> int:
     match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None or (match[3] and not match[2]):
         raise ValueError("must be a size such as 500MB or 2GB, or a number of bytes")
-    return round(float(match[1]) * (1024 if match[3] else 1000) ** _POWERS[match[2].upper()])
+    base, power = 1024 if match[3] else 1000, _POWERS[match[2].upper()]
+    return round(float(match[1]) * math.pow(base, power))
 
 
 ByteSize: TypeAlias = Annotated[
