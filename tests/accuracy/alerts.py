@@ -53,7 +53,13 @@ def run(job: tuple[Path, str, dict[str, Any], dict[str, Any]]) -> Clip:
     settings = {"cameras": {"clip": {"url": str(path)} | camera}, "mqtt": {"enabled": False}}
     config = Config.model_validate(settings)
     summary = replay([path], config, ReplayOutputs())
-    return Clip("/".join(path.parts[-2:]), kind, _seconds(path), list(summary.alerts), truth)
+    return Clip(
+        "/".join(path.parts[-2:]),
+        kind,
+        _seconds(path),
+        [(alert.at, alert.rule) for alert in summary.alerts],
+        truth,
+    )
 
 
 def _seconds(path: Path) -> float:
