@@ -12,7 +12,7 @@ from daemon.config.sizes import ByteSize
 __all__ = ["ClipsConfig", "SnapshotsConfig", "Style"]
 
 Style: TypeAlias = Literal["skeleton", "blur", "full", "none"]
-"""What of the camera's picture is shown: nothing, patches of colour, everything; `none` is no picture at all."""
+"""What of the camera's picture is shown: nothing, patches of colour, all of it; `none` is no picture."""
 
 _STYLE = (
     "skeleton: skeletons on a blank scene; blur: on a scene in which nobody and nothing can be made out; "
