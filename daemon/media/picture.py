@@ -17,6 +17,7 @@ from daemon.media.figures import draw_figure
 from daemon.media.privacy import PrivacyMasks
 from daemon.media.subject import Shares, Subject
 from daemon.scene import Person, Scene
+from tracker.association import TrackState
 
 __all__ = ["Caption", "draw_picture"]
 
@@ -42,7 +43,7 @@ class Caption:
     Attributes:
         camera: name.
         captured_at: UTC epoch seconds, shown in the system's time zone.
-        subjects: alerts; their rules are named.
+        subjects: alerts that are raised by then: their rules are named, their places marked.
         steady: in the same corner in every picture of a video, wherever people are.
     """
 
@@ -67,29 +68,24 @@ def draw_picture(
         scene: people in px of the camera's picture.
         zones: by name.
         masks: the privacy masks.
-        subjects: whom and what to show up.
+        subjects: whom and what to show up; in a video also before the alert.
         caption: the words in the corner.
 
     Returns:
         The canvas.
     """
     height, width = canvas.shape[:2]
-    scale = max(0.4, min(width, height) / 1000.0)
+    scale = max(0.42, min(width, height) / 900.0)
     labels = Labels(canvas, scale, 2 if scale >= 0.9 else 1)
     strip = _Strip(caption, scale, canvas)
     place = strip.place(masks, [] if caption.steady else _occupied(scene, width, height))
     labels.reserve(place)
     _draw_zones(canvas, zones, subjects, labels)
     ratio = np.array([width / scene.width, height / scene.height], np.float32)
-    people = sorted(scene.confirmed, key=lambda person: _concerned(person, subjects) is not None)
+    people = sorted(_shown(scene, subjects), key=lambda person: _concerned(person, subjects) is not None)
     for person in people:
         _draw_person(canvas, person, ratio, _concerned(person, subjects))
-    for left, top, right, bottom, color in _marks(scene, subjects):
-        first, last = (
-            (round(left * width), round(top * height)),
-            (round(right * width), round(bottom * height)),
-        )
-        cv2.rectangle(canvas, first, last, color, _weight(scale), cv2.LINE_AA)
+    _draw_marks(canvas, scene, caption.subjects, labels)
     # After every figure, so that none crosses a label; whom it is about first, for the best places.
     for person in reversed(people):
         subject = _concerned(person, subjects)
@@ -105,12 +101,11 @@ def _draw_person(canvas: Image, person: Person, ratio: NDArray[np.float32], subj
     color = _OTHERS if subject is None else _color(subject)
     box = person.track.box.reshape(2, 2) * ratio
     tall = float((box[1] - box[0]).max())
-    weight = int(np.clip(round(tall / 70), 1, 6))
+    weight = int(np.clip(round(tall / 90), 1, 5))
+    edge = 1 if tall < 200 else 2
     (left, top), (right, bottom) = np.round(box).astype(int).tolist()
-    if subject is not None:
-        cv2.rectangle(canvas, (left, top), (right, bottom), color, max(1, weight - 1), cv2.LINE_AA)
-    elif person.pose is None:
-        cv2.rectangle(canvas, (left, top), (right, bottom), color, 1, cv2.LINE_AA)
+    if subject is not None or person.pose is None:
+        cv2.rectangle(canvas, (left, top), (right, bottom), color, edge, cv2.LINE_AA)
     if person.pose is not None:
         landmarks = person.pose.landmarks.copy()
         landmarks[:, :2] *= ratio
@@ -140,15 +135,29 @@ def _tint(canvas: Image, polygon: NDArray[np.int32], color: Color) -> None:
     np.copyto(part, mixed, where=inside[:, :, None].astype(bool))
 
 
-def _marks(scene: Scene, subjects: Sequence[Subject]) -> list[tuple[float, float, float, float, Color]]:
+def _shown(scene: Scene, subjects: Sequence[Subject]) -> list[Person]:
+    """Who is seen; of those who were no people yet, only whom an alert names later on."""
+    return [
+        person
+        for person in scene.people
+        if person.track.state is TrackState.CONFIRMED
+        or (person.track.state is TrackState.TENTATIVE and _concerned(person, subjects) is not None)
+    ]
+
+
+def _draw_marks(canvas: Image, scene: Scene, subjects: Sequence[Subject], labels: Labels) -> None:
     """Places of alerts, and where people whom they name were seen last who are not in the scene."""
+    height, width = canvas.shape[:2]
     seen = {person.track.id for person in scene.confirmed}
-    marks = []
     for subject in subjects:
         places: list[Shares] = [] if subject.place is None else [subject.place]
         places += [box for track, box in subject.boxes.items() if track not in seen]
-        marks += [(*place, _color(subject)) for place in places]
-    return marks
+        for left, top, right, bottom in places:
+            # Kept off the borders, where it would not be seen.
+            first = (max(1, round(left * width)), max(1, round(top * height)))
+            last = (min(width - 2, round(right * width)), min(height - 2, round(bottom * height)))
+            cv2.rectangle(canvas, first, last, _color(subject), 1 if height < 600 else 2, cv2.LINE_AA)
+            labels.put(subject.rule, *first, _color(subject), above=True, otherwise=last[1])
 
 
 def _concerned(person: Person, subjects: Sequence[Subject]) -> Subject | None:
@@ -157,10 +166,6 @@ def _concerned(person: Person, subjects: Sequence[Subject]) -> Subject | None:
 
 def _color(subject: Subject) -> Color:
     return _SEVERITY.get(subject.severity, _SEVERITY["warning"])
-
-
-def _weight(scale: float) -> int:
-    return 1 if scale < 0.7 else 2
 
 
 def _occupied(scene: Scene, width: int, height: int) -> list[_Rectangle]:
