@@ -46,7 +46,9 @@ def full(image: Image, masks: PrivacyMasks, size: tuple[int, int]) -> Image:
     """A copy of the camera's picture in this size; the masks are covered."""
     if size == (image.shape[1], image.shape[0]):
         return masks.cover(image.copy())
-    return masks.cover(np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8))
+    # Means are better than samples, but take five times as long; down to a half nobody sees it.
+    how = cv2.INTER_LINEAR if 2 * size[0] >= image.shape[1] else cv2.INTER_AREA
+    return masks.cover(np.asarray(cv2.resize(image, size, interpolation=how), np.uint8))
 
 
 def patches(image: Image, scene: Scene, masks: PrivacyMasks) -> Image:
