@@ -41,7 +41,9 @@ class VideoWriter:
         # Made here, for the mode; FFmpeg writes into what is there.
         os.close(os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
         try:
-            self._container = av.open(str(self._temporary), "w", format="mp4")
+            # With the index in front a browser or a messenger can play it while it loads.
+            options = {"movflags": "faststart"}
+            self._container = av.open(str(self._temporary), "w", format="mp4", options=options)
         except BaseException:
             self._temporary.unlink(missing_ok=True)
             raise

@@ -211,12 +211,13 @@ def test_blur_shows_the_same_scene_in_every_frame(tmp_path: Path) -> None:
     for number in range(60):
         at = number / FPS
         messages = [an_alert()] if number == 20 else []
-        image = np.full((480, 640, 3), 40, np.uint8)
+        image = np.full((480, 640, 3), (30, 130, 30), np.uint8)  # a lawn
         image[200:400, 5 * number : 5 * number + 60] = 255  # somebody whom nobody detects
         sent = clips.media.attach(a_frame(at, image), a_scene(at), messages)
         clips.alerts += [one.payload for one in sent if one.topic == TOPICS.alerts("door")]
     frames = clips.close().frames(clips.named[0])
     first = frames[0][1][100:].astype(int)
+    assert first[:, 400:, 1].mean() > first[:, 400:, 2].mean() + 20  # it is green
     assert max(np.abs(frame[100:] - first).max() for _, frame in frames) <= 12
 
 
