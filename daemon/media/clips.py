@@ -29,7 +29,7 @@ __all__ = ["ClipOrder", "ClipRecorder"]
 
 _log = logging.getLogger(__name__)
 _MODE = 0o600
-_NICENESS = 10  # of the thread: frames that wait to be looked at go first
+_NICENESS = 5  # of the thread: frames that wait to be looked at go first
 
 
 @dataclass(frozen=True, slots=True, eq=False)

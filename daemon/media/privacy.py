@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.config.zones import Zone
-
-__all__ = ["PrivacyMasks"]
+__all__ = ["Polygon", "PrivacyMasks"]
 
 _MARGIN = 2  # px around a mask, for edges that lie within pixels
 _SHIFT = 4  # bits behind the point of coordinates that OpenCV draws at
 _SIZES = 8  # sizes of pictures whose masks are kept
 
 
+class Polygon(Protocol):
+    """Whatever has corners."""
+
+    @property
+    def points(self) -> Sequence[tuple[float, float]]:
+        """Corners x, y in 0..1 of the image, in their order."""
+
+
 class PrivacyMasks:
     """The privacy masks of a camera.
 
     Args:
-        masks: name to polygon in 0..1 of the image.
+        masks: polygons by name.
 
     Example:
         >>> masks = PrivacyMasks({"window": Zone(points=((0, 0), (0.5, 0), (0.5, 1), (0, 1)))})
@@ -29,7 +36,7 @@ class PrivacyMasks:
         [0, 0, 0, 0, 0, 0, 0, 255]
     """
 
-    def __init__(self, masks: Mapping[str, Zone]) -> None:
+    def __init__(self, masks: Mapping[str, Polygon]) -> None:
         self._polygons = [np.asarray(mask.points, np.float64) for mask in masks.values()]
         self._hidden: dict[tuple[int, int], NDArray[np.bool_]] = {}
 
