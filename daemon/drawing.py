@@ -32,10 +32,17 @@ class Labels:
         canvas: what to draw on.
         scale: size of the font.
         weight: of its lines in px.
+        hidden: (H, W) where labels are not seen, and are put only where no other place is free.
     """
 
-    def __init__(self, canvas: NDArray[np.uint8], scale: float, weight: int = 1) -> None:
-        self._canvas, self._scale, self._weight = canvas, scale, weight
+    def __init__(
+        self,
+        canvas: NDArray[np.uint8],
+        scale: float,
+        weight: int = 1,
+        hidden: NDArray[np.bool_] | None = None,
+    ) -> None:
+        self._canvas, self._scale, self._weight, self._hidden = canvas, scale, weight, hidden
         self._taken: list[tuple[int, int, int, int]] = []
 
     def reserve(self, place: tuple[int, int, int, int]) -> None:
@@ -74,6 +81,8 @@ class Labels:
 
     def _overlaps(self, place: tuple[int, int, int, int]) -> bool:
         left, top, width, height = place
+        if self._hidden is not None and self._hidden[top : top + height, left : left + width].any():
+            return True
         return any(
             left < x + w and x < left + width and top < y + h and y < top + height
             for x, y, w, h in self._taken

@@ -76,11 +76,12 @@ def draw_picture(
     """
     height, width = canvas.shape[:2]
     scale = max(0.42, min(width, height) / 900.0)
-    labels = Labels(canvas, scale, 2 if scale >= 0.9 else 1)
+    hidden = masks.hidden(width, height) if masks else None
+    labels = Labels(canvas, scale, 2 if scale >= 0.9 else 1, hidden)
     strip = _Strip(caption, scale, canvas)
     place = strip.place(masks, [] if caption.steady else _occupied(scene, width, height))
     labels.reserve(place)
-    _draw_zones(canvas, zones, subjects, labels)
+    polygons = _draw_zones(canvas, zones, subjects)
     ratio = np.array([width / scene.width, height / scene.height], np.float32)
     people = sorted(_shown(scene, subjects), key=lambda person: _concerned(person, subjects) is not None)
     for person in people:
@@ -93,6 +94,8 @@ def draw_picture(
         box = np.round(person.track.box.reshape(2, 2) * ratio).astype(int)
         color = _OTHERS if subject is None else _color(subject)
         labels.put(text, int(box[0, 0]), int(box[0, 1]), color, above=True, otherwise=int(box[1, 1]))
+    for name, ((x, y), color) in polygons.items():
+        labels.put(name, x, y, color)
     strip.draw(place)
     return masks.cover(canvas)
 
@@ -113,9 +116,11 @@ def _draw_person(canvas: Image, person: Person, ratio: NDArray[np.float32], subj
 
 
 def _draw_zones(
-    canvas: Image, zones: Mapping[str, Zone], subjects: Sequence[Subject], labels: Labels
-) -> None:
+    canvas: Image, zones: Mapping[str, Zone], subjects: Sequence[Subject]
+) -> dict[str, tuple[tuple[int, int], Color]]:
+    """Draws the outlines, those of alerts filled a little; returns where each name goes, and its colour."""
     height, width = canvas.shape[:2]
+    names = {}
     for name, zone in zones.items():
         polygon = np.round(np.asarray(zone.points, np.float32) * (width - 1, height - 1)).astype(np.int32)
         subject = next((one for one in subjects if name in one.zones), None)
@@ -123,7 +128,8 @@ def _draw_zones(
         if subject is not None:
             _tint(canvas, polygon, color)
         cv2.polylines(canvas, [polygon], True, color, 2 if subject is not None else 1, cv2.LINE_AA)
-        labels.put(name, int(polygon[0, 0]), int(polygon[0, 1]), color)
+        names[name] = ((int(polygon[0, 0]), int(polygon[0, 1])), color)
+    return names
 
 
 def _tint(canvas: Image, polygon: NDArray[np.int32], color: Color) -> None:

@@ -115,6 +115,10 @@ def test_only_what_alerts_name_is_written(run: Any, style: str) -> None:
     done = run(style, clips=True)
     raised = [alert for alert in done.alerts if alert["type"] == "raised"]
     assert len(raised) >= 2
+    given = {alert["id"]: (alert["snapshot"], alert["clip"]) for alert in raised}
+    ended = [alert for alert in done.alerts if alert["type"] == "cleared"]
+    assert {alert["id"] for alert in ended} == set(given)  # those at the end of the run among them
+    assert all((alert["snapshot"], alert["clip"]) == given[alert["id"]] for alert in done.alerts)
     named = {alert["snapshot"]["file"] for alert in raised} | {alert["clip"]["file"] for alert in raised}
     assert done.found == {f"state/{name}" for name in named}
     assert done.written >= {str(done.state / name) for name in named}

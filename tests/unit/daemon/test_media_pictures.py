@@ -111,6 +111,18 @@ def test_the_words_are_where_no_mask_is() -> None:
     assert (lower == plain[2, 2]).all(axis=2).mean() > 0.1
 
 
+def test_a_label_is_put_where_no_mask_is() -> None:
+    above = {"above": Zone(points=((0.3, 0), (0.5, 0), (0.5, 0.2), (0.3, 0.2)))}  # where it would be
+    free, masked = (
+        picture("skeleton", noise(1), somebody(1)),
+        picture("skeleton", noise(1), somebody(1), masks=above),
+    )
+    red = free[2, 2]
+    assert (free[70:98, 202:212] == red).all(axis=2).mean() > 0.2
+    assert (masked[402:425, 202:212] == red).all(axis=2).mean() > 0.2
+    assert not (free[402:425, 202:212] == red).all(axis=2).any()
+
+
 # What a style shows of the camera's picture ---------------------------------------------------------------
 
 
