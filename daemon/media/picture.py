@@ -152,17 +152,21 @@ def _shown(scene: Scene, subjects: Sequence[Subject]) -> list[Person]:
 
 
 def _draw_marks(canvas: Image, scene: Scene, subjects: Sequence[Subject], labels: Labels) -> None:
-    """Places of alerts, and where people whom they name were seen last who are not in the scene."""
+    """Lines and places of alerts, and where people whom they name were seen last who are not in the scene."""
     height, width = canvas.shape[:2]
     seen = {person.track.id for person in scene.confirmed}
+    weight = 1 if height < 600 else 2
     for subject in subjects:
+        if subject.line:
+            points = np.round(np.array(subject.line) * (width - 1, height - 1)).astype(np.int32)
+            cv2.polylines(canvas, [points], False, _color(subject), weight + 1, cv2.LINE_AA)
         places: list[Shares] = [] if subject.place is None else [subject.place]
         places += [box for track, box in subject.boxes.items() if track not in seen]
         for left, top, right, bottom in places:
             # Kept off the borders, where it would not be seen.
             first = (max(1, round(left * width)), max(1, round(top * height)))
             last = (min(width - 2, round(right * width)), min(height - 2, round(bottom * height)))
-            cv2.rectangle(canvas, first, last, _color(subject), 1 if height < 600 else 2, cv2.LINE_AA)
+            cv2.rectangle(canvas, first, last, _color(subject), weight, cv2.LINE_AA)
             labels.put(subject.rule, *first, _color(subject), above=True, otherwise=last[1])
 
 

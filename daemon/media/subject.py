@@ -24,6 +24,7 @@ class Subject:
         boxes: where those were seen last, by id.
         place: where it is, where it is of a place.
         zones: names of its zones.
+        line: x, y in 0..1 of the image of the points of a line that was crossed.
     """
 
     alert: str
@@ -33,6 +34,7 @@ class Subject:
     boxes: Mapping[str, Shares]
     place: Shares | None
     zones: frozenset[str]
+    line: tuple[tuple[float, float], ...] = ()
 
     @classmethod
     def of(cls, payload: Mapping[str, Any]) -> Subject:
@@ -43,6 +45,7 @@ class Subject:
         """
         evidence = payload.get("evidence") or {}
         boxes = evidence.get("boxes") or {}
+        line = (evidence.get("thresholds") or {}).get("line") or ()
         return cls(
             alert=str(payload["id"]),
             rule=str(payload["rule"]),
@@ -51,6 +54,7 @@ class Subject:
             boxes={str(track): _shares(box) for track, box in boxes.items()},
             place=_shares(evidence["place"]) if evidence.get("place") else None,
             zones=frozenset(payload.get("zones") or ()),
+            line=tuple((float(x), float(y)) for x, y in line),
         )
 
 

@@ -235,6 +235,15 @@ def test_the_place_of_a_fight_is_marked_also_where_it_is_the_whole_image() -> No
     assert all(edge[2] > 200 for edge in edges)
 
 
+def test_the_line_that_was_crossed_is_drawn() -> None:
+    line = {
+        "evidence": {"type": "line_crossing", "boxes": {}, "thresholds": {"line": [[0.9, 0.1], [0.9, 0.9]]}}
+    }
+    drawn = picture("skeleton", noise(1), somebody(2), **line)
+    assert (drawn[60:420, 575, 2] > 200).all()
+    assert not (picture("skeleton", noise(1), somebody(2))[60:420, 575, 2] > 200).any()
+
+
 def test_the_time_is_that_of_the_frame_in_the_systems_zone(monkeypatch: pytest.MonkeyPatch) -> None:
     texts: list[str] = []
     put = cv2.putText
