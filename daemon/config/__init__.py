@@ -8,6 +8,7 @@ from daemon.config.detect import DetectConfig
 from daemon.config.errors import ConfigError
 from daemon.config.fights import FightsConfig
 from daemon.config.loading import load_config
+from daemon.config.media import ClipsConfig, SnapshotsConfig, Style
 from daemon.config.mqtt import MqttConfig, TlsConfig
 from daemon.config.pose import PoseConfig
 from daemon.config.root import Config
@@ -20,6 +21,7 @@ from daemon.config.zones import Zone
 __all__ = [
     "ActionsConfig",
     "CameraConfig",
+    "ClipsConfig",
     "Config",
     "ConfigError",
     "DetectConfig",
@@ -32,6 +34,8 @@ __all__ = [
     "PoseConfig",
     "ReconnectConfig",
     "Rule",
+    "SnapshotsConfig",
+    "Style",
     "TlsConfig",
     "TrackConfig",
     "Zone",
