@@ -13,6 +13,7 @@ from daemon import notify
 from daemon.capture import Camera, CameraState, CameraStatus, Frame
 from daemon.config import Config
 from daemon.engines import Engines
+from daemon.homeassistant import discovery_messages
 from daemon.messages import Message
 from daemon.mqtt import Publisher
 from daemon.pipeline import CameraPipeline, watches_fights
@@ -157,7 +158,7 @@ class Service:
             self._publisher.publish(message)
 
     def _initial_state(self) -> list[Message]:
-        messages = []
+        messages = discovery_messages(self._config, version("posewatch"))
         for channel in self._channels:
             messages += channel.pipeline.initial_messages()
             messages.append(self._switch_state(channel, "enabled", channel.enabled))

@@ -7,6 +7,7 @@ from daemon.config.camera import CameraConfig, ReconnectConfig
 from daemon.config.detect import DetectConfig
 from daemon.config.errors import ConfigError
 from daemon.config.fights import FightsConfig
+from daemon.config.home_assistant import HomeAssistantConfig
 from daemon.config.loading import load_config
 from daemon.config.media import ClipsConfig, SnapshotsConfig, Style
 from daemon.config.mqtt import MqttConfig, TlsConfig
@@ -26,6 +27,7 @@ __all__ = [
     "ConfigError",
     "DetectConfig",
     "FightsConfig",
+    "HomeAssistantConfig",
     "LabelConfig",
     "LabelSettings",
     "LogConfig",

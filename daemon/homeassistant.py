@@ -1,0 +1,280 @@
+"""Home Assistant's MQTT discovery: one device for the service and one for each camera.
+
+The format is that of Home Assistant's device discovery (2024.12 and later): a retained message on
+`<prefix>/device/<node>[/<camera>]/config` with everything about a device and its entities. Everything here is
+computed from the configuration; nothing is remembered and nothing is sent.
+
+An entity that a rule, a zone or a profile no longer gives does not go by being left out: Home Assistant
+removes it when the device's message names its platform alone. Whoever sends the messages therefore keeps
+`components(messages)` and gives it back the next time as `known`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from daemon.capture import CameraState
+from daemon.config import CameraConfig, Config, Rule
+from daemon.messages import Message
+from daemon.topics import Topics
+
+__all__ = ["Components", "birth_topic", "components", "discovery_messages"]
+
+Components: TypeAlias = Mapping[str, Mapping[str, str]]
+"""Platforms of the announced entities: by the topic of the device's message, by component."""
+_Component: TypeAlias = dict[str, Any]
+
+_DEVICE_CLASSES = {  # by the type of a rule; how Home Assistant calls and shows ON
+    "fall": "safety",
+    "lying": "safety",
+    "fight": "safety",
+    "waving": "safety",
+    "running": "motion",
+    "zone_entry": "occupancy",
+    "zone_exit": "motion",
+    "loitering": "occupancy",
+    "crowd": "occupancy",
+    "line_crossing": "motion",
+    "absence": "problem",
+}
+_STREAMING = "{{ 'online' if value_json.state == 'streaming' else 'offline' }}"
+_KEPT = (  # of an alert's message, as attributes of its rule's sensor
+    "id", "severity", "tracks", "zones", "action", "score", "start_time", "end_time", "reason", "snapshot",
+    "clip", "evidence",
+)  # fmt: skip
+# Boxes and frames stay in the alert's message: Home Assistant's history takes 16 KiB of attributes at most.
+_EVIDENCE = "dict(value_json.evidence.items() | rejectattr(0, 'in', ['boxes', 'frames']))"
+
+
+def birth_topic(config: Config) -> str:
+    """Where Home Assistant says `online` when it has started; everything retained is sent again then."""
+    return f"{config.home_assistant.prefix}/status"
+
+
+def discovery_messages(config: Config, version: str, known: Components | None = None) -> list[Message]:
+    """The retained messages that make the devices and entities appear; none where discovery is off.
+
+    Args:
+        config: the configuration.
+        version: of posewatch.
+        known: what was announced before, as `components` gave it; entities that are no longer part of their
+            device are removed. Devices that are no longer there need an empty message on their topic.
+    """
+    if not config.home_assistant.enabled:
+        return []
+    node = _slug(config.mqtt.prefix)
+    announced = _Announcement(config, node, version)
+    messages = [announced.hub(), *(announced.camera(name) for name in config.cameras)]
+    for message in messages:
+        _remove_former(message, (known or {}).get(message.topic, {}))
+    return messages
+
+
+def components(messages: Sequence[Message]) -> dict[str, dict[str, str]]:
+    """Platform of each component of discovery messages, by topic; those on their way out included.
+
+    A removed component stays named for good: Home Assistant may be off when it is removed.
+    """
+    found = {}
+    for message in messages:
+        assert isinstance(message.payload, dict)
+        parts = message.payload["components"]
+        found[message.topic] = {key: str(part["platform"]) for key, part in parts.items()}
+    return found
+
+
+class _Announcement:
+    """Builds the messages of one configuration."""
+
+    def __init__(self, config: Config, node: str, version: str) -> None:
+        self._config, self._node, self._version = config, node, version
+        self._topics = Topics(config.mqtt.prefix)
+
+    def hub(self) -> Message:
+        """The service: whether it runs, whether anything is wrong, which profile is in use."""
+        topics, node = self._topics, self._node
+        found = {
+            "connection": _component(
+                "binary_sensor", "Connection", device_class="connectivity", entity_category="diagnostic",
+                state_topic=topics.status(), payload_on="online", payload_off="offline", availability=[],
+            ),
+            "problem": _component(
+                "binary_sensor", "Problem", device_class="problem", entity_category="diagnostic",
+                state_topic=topics.stats(),
+                value_template="{{ 'ON' if value_json.get('storage', {}).get('state', 'ok') != 'ok'"
+                " or value_json.get('mqtt', {}).get('dropped', 0) > 0 else 'OFF' }}",
+                json_attributes_topic=topics.stats(),
+                json_attributes_template="{{ dict(storage=value_json.get('storage'),"
+                " mqtt=value_json.get('mqtt')) | tojson }}",
+            ),
+            "queue": _component(
+                "sensor", "Waiting messages", icon="mdi:tray-full", entity_category="diagnostic",
+                state_topic=topics.stats(), value_template="{{ value_json.queue }}",
+                state_class="measurement", unit_of_measurement="messages",
+            ),
+            "started": _component(
+                "sensor", "Started", device_class="timestamp", entity_category="diagnostic",
+                state_topic=topics.info(),
+                value_template="{{ (value_json.started_at | as_datetime).isoformat() }}",
+            ),
+        }  # fmt: skip
+        profiles = _profiles(self._config)
+        if profiles:
+            found["profile"] = _component(
+                "select", "Profile", icon="mdi:shield-home", options=profiles,
+                state_topic=_profile_topic(topics, "state"), command_topic=_profile_topic(topics, "set"),
+            )  # fmt: skip
+        device = {"identifiers": [node], "name": _hub_name(self._config.mqtt.prefix), "model": "Service"}
+        return self._message(f"device/{node}", node, device, found)
+
+    def camera(self, name: str) -> Message:
+        """A camera: its rules, people, last alert and switches."""
+        settings, topics = self._config.cameras[name], self._topics
+        identifier = f"{self._node}/{name}"
+        seen = self._while_streaming(name)
+        found = {
+            "people": self._people("People", topics.people(name), seen),
+            "alert": _component(
+                "event", "Alert", icon="mdi:alarm-light", qos=1, state_topic=topics.alerts(name),
+                event_types=["raised", "updated", "cleared"],
+                value_template="{{ dict(value_json, event_type=value_json.type,"
+                f" evidence={_EVIDENCE}) | tojson }}}}",
+            ),
+            "snapshot": _component(
+                "image", "Last alert", image_topic=topics.snapshot(name, "+"), content_type="image/jpeg",
+            ),
+            "status": _component(
+                "sensor", "Status", device_class="enum", icon="mdi:cctv", entity_category="diagnostic",
+                options=[state.value for state in CameraState], state_topic=topics.camera_status(name),
+                value_template="{{ value_json.state }}", json_attributes_topic=topics.camera_status(name),
+                json_attributes_template="{{ dict(reason=value_json.reason, fps=value_json.fps,"
+                " since=value_json.since) | tojson }}",
+            ),
+            "enabled": self._switch(name, "enabled", "Watching", "mdi:cctv"),
+            "alerts": self._switch(name, "alerts", "Alerts", "mdi:bell"),
+        }  # fmt: skip
+        for zone in settings.zones:
+            title = f"People in {_words(zone).lower()}"
+            found[f"people_{zone}"] = self._people(title, topics.zone_people(name, zone), seen)
+        for rule, about in _rules_of(name, settings).items():
+            found[f"rule_{rule}"] = self._rule(name, rule, about, seen)
+        device = {
+            "identifiers": [identifier],
+            "name": _words(name),
+            "model": "Camera",
+            "via_device": self._node,
+        }
+        return self._message(f"device/{self._node}/{name}", identifier, device, found)
+
+    def _while_streaming(self, camera: str) -> list[dict[str, str]]:
+        """What is seen is known only while the service runs and the camera gives pictures."""
+        topics = self._topics
+        status = {"topic": topics.camera_status(camera), "value_template": _STREAMING}
+        return [{"topic": topics.status()}, status]
+
+    def _rule(self, camera: str, name: str, rule: Rule, seen: list[dict[str, str]]) -> _Component:
+        """A sensor that nobody feeds must not say that all is well: it is unavailable unless the rule watches."""
+        topics = self._topics
+        watched = [
+            *seen,
+            {
+                "topic": topics.switch_state(camera, "alerts"),
+                "payload_available": "ON",
+                "payload_not_available": "OFF",
+            },
+        ]
+        profiles = list(getattr(rule, "profiles", ()))
+        if profiles:
+            template = f"{{{{ 'online' if value in {profiles} else 'offline' }}}}"
+            watched.append({"topic": _profile_topic(topics, "state"), "value_template": template})
+        component = _component(
+            "binary_sensor", _words(name), qos=1, state_topic=topics.alert_state(camera, name),
+            availability=watched, json_attributes_topic=topics.alerts(camera),
+            # All rules share a topic: another rule's alert leaves the attributes as they are.
+            json_attributes_template=f"{{% set kept = {list(_KEPT)} %}}"
+            f"{{% if value_json.rule == '{name}' %}}{{{{ dict(dict(value_json.items()"
+            f" | selectattr(0, 'in', kept)), evidence={_EVIDENCE}) | tojson }}}}{{% else %}}"
+            "{{ dict(this.attributes.items() | selectattr(0, 'in', kept)) | tojson }}{% endif %}",
+        )  # fmt: skip
+        device_class = _DEVICE_CLASSES.get(rule.type)
+        return component | ({"device_class": device_class} if device_class else {"icon": "mdi:human"})
+
+    def _people(self, title: str, topic: str, seen: list[dict[str, str]]) -> _Component:
+        return _component(
+            "sensor", title, icon="mdi:account-group", qos=1, state_topic=topic, availability=seen,
+            state_class="measurement", unit_of_measurement="people",
+        )  # fmt: skip
+
+    def _switch(self, camera: str, switch: str, title: str, icon: str) -> _Component:
+        topics = self._topics
+        return _component(
+            "switch", title, icon=icon, qos=1, state_topic=topics.switch_state(camera, switch),
+            command_topic=topics.switch_set(camera, switch),
+        )  # fmt: skip
+
+    def _message(
+        self, path: str, identifier: str, device: dict[str, Any], found: Mapping[str, _Component]
+    ) -> Message:
+        for key, component in found.items():
+            component["unique_id"] = f"{identifier}/{key}"
+            entity = _entity(f"{identifier}/{key.removeprefix('rule_')}")
+            component["default_entity_id"] = f"{component['platform']}.{entity}"
+        payload = {
+            "device": {**device, "manufacturer": "posewatch", "sw_version": self._version},
+            "origin": {"name": "posewatch", "sw_version": self._version},
+            "availability": [{"topic": self._topics.status()}],
+            "availability_mode": "all",
+            "components": dict(found),
+        }
+        return Message(f"{self._config.home_assistant.prefix}/{path}/config", payload, qos=1, retain=True)
+
+
+def _component(platform: str, name: str, **options: Any) -> _Component:
+    return {"platform": platform, "name": name, **options}
+
+
+def _remove_former(message: Message, known: Mapping[str, str]) -> None:
+    assert isinstance(message.payload, dict)
+    parts = message.payload["components"]
+    parts.update({key: {"platform": platform} for key, platform in known.items() if key not in parts})
+
+
+def _rules_of(camera: str, settings: CameraConfig) -> dict[str, Rule]:
+    """The rules at work for a camera."""
+    return {
+        name: rule
+        for name, rule in settings.rules.items()
+        if rule.enabled and camera in (getattr(rule, "cameras", ()) or (camera,))
+    }
+
+
+def _profiles(config: Config) -> list[str]:
+    return list(getattr(config, "profiles", ()))
+
+
+def _profile_topic(topics: Topics, what: str) -> str:
+    return f"{topics.prefix}/profile/{what}"
+
+
+def _hub_name(prefix: str) -> str:
+    return "posewatch" if prefix == "posewatch" else f"posewatch {prefix}"
+
+
+def _words(name: str) -> str:
+    """A name of the configuration as people read it: `living_room` is `Living room`."""
+    text = re.sub(r"[_-]+", " ", name).strip()
+    return text[:1].upper() + text[1:]
+
+
+def _slug(prefix: str) -> str:
+    """A topic prefix as one level of discovery topics; different prefixes stay different."""
+    plain = re.sub(r"[^a-zA-Z0-9_-]", "_", prefix)
+    return plain if plain == prefix else f"{plain}_{hashlib.sha256(prefix.encode()).hexdigest()[:6]}"
+
+
+def _entity(unique_id: str) -> str:
+    """The part of an entity id after the dot: small letters and digits with single _ between."""
+    return re.sub(r"[^a-z0-9]+", "_", unique_id.lower()).strip("_")
