@@ -176,7 +176,7 @@ class _Announcement:
         return [{"topic": topics.status()}, status]
 
     def _rule(self, camera: str, name: str, rule: Rule, seen: list[dict[str, str]]) -> _Component:
-        """A sensor that nobody feeds must not say that all is well: it is unavailable unless its rule is on."""
+        """A sensor that nobody feeds must not say that all is well: without its rule it is unavailable."""
         topics = self._topics
         watched = [
             *seen,

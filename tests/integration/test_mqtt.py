@@ -14,6 +14,8 @@ from daemon.config.mqtt import MqttConfig
 from daemon.messages import Message
 from daemon.mqtt import Publisher
 
+pytestmark = pytest.mark.made_up_payloads
+
 
 class Listener:
     def __init__(self, port: int) -> None:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
+from listening import Listener
 from servers import Broker, Gate, RtspServer, free_port, wait_for
 
 from daemon.demo.servers import transcode
@@ -38,67 +34,6 @@ cameras:
       about: {{type: loitering, for: 1s, cooldown: 0s, zones: [everywhere]}}
 """
 SLOW = 40.0  # seconds to wait for what takes a few on an idle machine
-
-
-@dataclass(frozen=True)
-class Received:
-    """One message as it came."""
-
-    topic: str
-    body: Any
-    retained: bool
-
-
-class Listener:
-    """Everything below posewatch/, in the order in which it came."""
-
-    def __init__(self, port: int) -> None:
-        self.received: list[Received] = []
-        subscribed = threading.Event()
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2)
-        self.client.on_message = self._take
-        self.client.on_subscribe = lambda *_: subscribed.set()
-        self.client.connect("127.0.0.1", port)
-        self.client.loop_start()
-        self.client.subscribe([("posewatch/#", 1), ("test/#", 1)])
-        assert subscribed.wait(10)
-
-    def _take(self, _client: object, _data: object, message: mqtt.MQTTMessage) -> None:
-        payload = message.payload.decode()
-        try:
-            body = json.loads(payload)
-        except ValueError:
-            body = payload
-        self.received.append(Received(message.topic, body, message.retain))
-
-    def bodies(self, topic: str) -> list[Any]:
-        return [one.body for one in list(self.received) if one.topic == f"posewatch/{topic}"]
-
-    def last(self, topic: str) -> Any:
-        return next(iter(reversed(self.bodies(topic))), None)
-
-    def state(self) -> str | None:
-        """What the camera is doing."""
-        return (self.last("street/status") or {}).get("state")
-
-    def people(self) -> int:
-        return self.last("street/people") or 0
-
-    def say(self, topic: str, payload: str) -> None:
-        self.client.publish(f"posewatch/{topic}", payload, qos=1).wait_for_publish(10)
-
-    def catch_up(self) -> None:
-        """Returns when everything that the broker had before this call has come."""
-        marker = f"test/{time.monotonic_ns()}"
-        self.client.publish(marker, "", qos=1)
-        wait_for(lambda: any(one.topic == marker for one in list(self.received)), what="catching up")
-
-    def __enter__(self) -> Listener:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
 
 
 class Daemon:
