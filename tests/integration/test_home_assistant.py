@@ -1,0 +1,142 @@
+"""The daemon and a real Home Assistant, with a real broker between them.
+
+Runs where POSEWATCH_HOME_ASSISTANT is the path of `hass` (2024.12 or later, with the requirements of its MQTT
+integration installed).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from home_assistant import HomeAssistant
+from running import Daemon
+from servers import Broker, RtspServer, wait_for
+
+from daemon.demo.servers import transcode
+
+CONFIG = """\
+mqtt: {{host: 127.0.0.1, port: {port}, client_id: posewatch-test}}
+stats_interval: 1s
+cameras:
+  street:
+    url: {url}
+    fps: 5
+    read_timeout: 2s
+    reconnect: {{min: 200ms, max: 500ms}}
+    zones:
+      everywhere: {{points: [[0, 0], [1, 0], [1, 1], [0, 1]]}}
+    rules:
+      hanging_about: {{type: loitering, for: 1s, cooldown: 0s, zones: [everywhere]}}
+      fall: {{type: fall}}
+"""
+SLOW = 40.0  # seconds to wait for what takes a few on an idle machine
+RULE = "binary_sensor.posewatch_street_hanging_about"
+FALL = "binary_sensor.posewatch_street_fall"
+EVENT = "event.posewatch_street_alert"
+STATUS = "sensor.posewatch_street_status"
+PEOPLE = "sensor.posewatch_street_people"
+HUB = "binary_sensor.posewatch_connection"
+
+
+@dataclass(frozen=True)
+class Home:
+    """Everything that runs."""
+
+    hass: HomeAssistant
+    broker: Broker
+    camera: RtspServer
+    daemon: Daemon
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def program() -> str:
+    program = os.environ.get("POSEWATCH_HOME_ASSISTANT")
+    if not program:
+        pytest.skip("Home Assistant not given: set POSEWATCH_HOME_ASSISTANT to the path of hass")
+    return program
+
+
+@pytest.fixture
+def home(program: str, footage: Path, pose_model: Path, tmp_path: Path) -> Iterator[Home]:
+    """Home Assistant, connected to a broker, and a daemon that watches a street."""
+    assert pose_model.is_file()
+    transcode(footage, tmp_path / "street.mp4", seconds=70.0)
+    with ExitStack() as stack:
+        broker = stack.enter_context(Broker(tmp_path))
+        hass = stack.enter_context(HomeAssistant(program, tmp_path / "hass", broker.port))
+        camera = stack.enter_context(RtspServer(tmp_path))
+        config = tmp_path / "posewatch.yaml"
+        config.write_text(CONFIG.format(port=broker.port, url=camera.url("street.mp4")))
+        daemon = stack.enter_context(Daemon(config))
+        wait_for(lambda: hass.state(STATUS) == "streaming", SLOW, "the camera in Home Assistant")
+        yield Home(hass, broker, camera, daemon, tmp_path)
+
+
+def is_unavailable(home: Home, *entities: str) -> bool:
+    return all(home.hass.state(entity) == "unavailable" for entity in entities)
+
+
+@pytest.mark.slow
+def test_entities_follow_what_happens(home: Home) -> None:
+    hass = home.hass
+    devices = hass.render(
+        "{{ integration_entities('mqtt') | map('device_id') | unique | map('device_attr', 'name') | list }}"
+    )
+    assert sorted(eval(devices)) == ["Street", "posewatch"]
+    assert hass.state(FALL) == "off"
+    assert (hass.entity(FALL) or {})["attributes"]["device_class"] == "safety"
+    assert hass.state(HUB) == "on"
+
+    wait_for(lambda: hass.state(RULE) == "on", SLOW, "an alert")
+    about = (hass.entity(RULE) or {})["attributes"]
+    assert about["friendly_name"] == "Street Hanging about"
+    assert about["evidence"]["type"] == "loitering"
+    assert about["zones"] == ["everywhere"]
+    told = (hass.entity(EVENT) or {})["attributes"]
+    assert told["event_type"] in ("raised", "updated", "cleared")
+    assert told["rule"] == "hanging_about"
+    assert int(hass.state(PEOPLE) or 0) >= 1
+    wait_for(lambda: int(hass.state("sensor.posewatch_street_people_everywhere") or 0) >= 1, SLOW, "a zone")
+    wait_for(lambda: hass.state("binary_sensor.posewatch_problem") == "off", SLOW, "statistics")
+
+    # Alerts are off: nobody may take a sensor for safe that nobody feeds.
+    hass.call("switch.turn_off", "switch.posewatch_street_alerts")
+    wait_for(lambda: is_unavailable(home, RULE, FALL), SLOW, "sensors without alerts")
+    wait_for(lambda: hass.state("switch.posewatch_street_alerts") == "off", what="the switch")
+    assert hass.state(STATUS) == "streaming"
+    hass.call("switch.turn_on", "switch.posewatch_street_alerts")
+    wait_for(lambda: hass.state(RULE) == "on", SLOW, "alerts again")
+
+    # The same when the camera is switched off, and when it is lost.
+    hass.call("switch.turn_off", "switch.posewatch_street_enabled")
+    wait_for(lambda: hass.state(STATUS) == "disabled", SLOW, "the camera off")
+    assert is_unavailable(home, RULE, FALL, PEOPLE)
+    hass.call("switch.turn_on", "switch.posewatch_street_enabled")
+    wait_for(lambda: hass.state(RULE) == "on", SLOW, "an alert again")
+    home.camera.kill()
+    wait_for(lambda: is_unavailable(home, RULE, FALL, PEOPLE), SLOW, "the loss of the camera")
+    assert hass.state(STATUS) in ("connecting", "stalled")
+    wait_for(lambda: (hass.entity(EVENT) or {})["attributes"]["event_type"] == "cleared", SLOW, "its end")
+    assert (hass.entity(EVENT) or {})["attributes"]["reason"] == "camera_lost"
+    assert hass.complaints() == []
+
+
+@pytest.mark.slow
+def test_restarts_of_either(home: Home) -> None:
+    hass = home.hass
+    before = set(hass.entities())
+    hass.stop()
+    hass.start()
+    wait_for(lambda: hass.state(RULE) == "on", SLOW, "an alert after Home Assistant's restart")
+    assert set(hass.entities()) == before
+    assert home.daemon.ask_to_stop()[0] == 0
+    wait_for(lambda: hass.state(HUB) == "off", SLOW, "the daemon's end")
+    others = {entity: state for entity, state in hass.entities().items() if entity != HUB}
+    assert set(others.values()) == {"unavailable"}
+    assert hass.complaints() == []
