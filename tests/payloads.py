@@ -31,6 +31,7 @@ _KINDS = (  # ends of topics; the first that fits
     (r"/[^/]+/tracks", "tracks"),
     (r"/stats", "stats"),
     (r"/info", "info"),
+    (r"/storage", "storage"),
     (r"/status", "status"),  # of the service, or of a camera: a prefix has as many levels as it likes
 )
 _PATTERNS = tuple((re.compile(f".+{ending}"), kind) for ending, kind in _KINDS)
