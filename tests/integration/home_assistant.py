@@ -23,6 +23,8 @@ config:
 onboarding:
 recorder:
 automation: !include automations.yaml
+command_line:
+  - notify: {{name: mobile_app_phone, command: cat >> {folder}/phone.txt}}
 logger:
   default: warning
 """
@@ -49,7 +51,8 @@ class HomeAssistant:
         self._token = ""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "automations.yaml").write_text(automations)
-        (folder / "configuration.yaml").write_text(_CONFIGURATION.format(port=self.port))
+        text = _CONFIGURATION.format(port=self.port, folder=folder)
+        (folder / "configuration.yaml").write_text(text)
 
     def start(self) -> None:
         """Starts it and waits until it answers and knows all about MQTT."""
@@ -78,6 +81,12 @@ class HomeAssistant:
         self.stop()
         print(self.log.read_text(errors="replace")[-4000:])  # pytest shows it where the test fails
 
+    @property
+    def notified(self) -> str:
+        """What `notify.mobile_app_phone` was told."""
+        phone = self._folder / "phone.txt"
+        return phone.read_text(encoding="utf-8") if phone.exists() else ""
+
     def state(self, entity: str) -> str | None:
         """State of an entity; None where there is no such entity."""
         return (self.entity(entity) or {}).get("state")
@@ -102,6 +111,10 @@ class HomeAssistant:
     def call(self, service: str, entity: str, **data: Any) -> None:
         """Calls a service such as `switch.turn_off`."""
         self._ask(f"/api/services/{service.replace('.', '/')}", {"entity_id": entity, **data})
+
+    def set_state(self, entity: str, state: str) -> None:
+        """Gives an entity of other integrations a state."""
+        self._ask(f"/api/states/{entity}", {"state": state})
 
     def image(self, entity: str) -> bytes:
         """The bytes of an image entity."""

@@ -7,6 +7,7 @@ integration installed).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ EVENT = "event.posewatch_street_alert"
 STATUS = "sensor.posewatch_street_status"
 PEOPLE = "sensor.posewatch_street_people"
 HUB = "binary_sensor.posewatch_connection"
+DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs" / "home-assistant.md"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,16 @@ def program() -> str:
     return program
 
 
+def documented_automations() -> str:
+    """Those of the documentation, for this camera and its rule."""
+    text = DOCUMENTATION.read_text(encoding="utf-8").partition("## Automations")[2]
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 3
+    return (
+        "".join(blocks).replace("living_room_fall", "street_hanging_about").replace("living_room", "street")
+    )
+
+
 @pytest.fixture
 def home(program: str, footage: Path, pose_model: Path, tmp_path: Path) -> Iterator[Home]:
     """Home Assistant, connected to a broker, and a daemon that watches a street."""
@@ -69,7 +81,9 @@ def home(program: str, footage: Path, pose_model: Path, tmp_path: Path) -> Itera
     transcode(footage, tmp_path / "street.mp4", seconds=70.0)
     with ExitStack() as stack:
         broker = stack.enter_context(Broker(tmp_path))
-        hass = stack.enter_context(HomeAssistant(program, tmp_path / "hass", broker.port))
+        hass = stack.enter_context(
+            HomeAssistant(program, tmp_path / "hass", broker.port, documented_automations())
+        )
         camera = stack.enter_context(RtspServer(tmp_path))
         config = tmp_path / "posewatch.yaml"
         config.write_text(CONFIG.format(port=broker.port, url=camera.url("street.mp4")))
@@ -101,6 +115,7 @@ def test_entities_follow_what_happens(home: Home) -> None:
     told = (hass.entity(EVENT) or {})["attributes"]
     assert told["event_type"] in ("raised", "updated", "cleared")
     assert told["rule"] == "hanging_about"
+    wait_for(lambda: re.fullmatch(r"(Score 0\.\d+)+", hass.notified), SLOW, "the message of the automation")
     assert int(hass.state(PEOPLE) or 0) >= 1
     wait_for(lambda: int(hass.state("sensor.posewatch_street_people_everywhere") or 0) >= 1, SLOW, "a zone")
     wait_for(lambda: hass.state("binary_sensor.posewatch_problem") == "off", SLOW, "statistics")
