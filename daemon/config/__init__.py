@@ -13,6 +13,7 @@ from daemon.config.pose import PoseConfig
 from daemon.config.root import Config
 from daemon.config.rules import Rule
 from daemon.config.schema import json_schema
+from daemon.config.storage import StorageConfig
 from daemon.config.system import LogConfig, PerformanceConfig
 from daemon.config.track import TrackConfig
 from daemon.config.zones import Zone
@@ -32,6 +33,7 @@ __all__ = [
     "PoseConfig",
     "ReconnectConfig",
     "Rule",
+    "StorageConfig",
     "TlsConfig",
     "TrackConfig",
     "Zone",
