@@ -79,8 +79,12 @@ class Database:
         count, size = self._connection.execute(
             "SELECT COUNT(*), COALESCE(SUM(LENGTH(payload) + LENGTH(topic) + 150), 0) FROM queue"
         ).fetchone()
+        return int(count), int(size), self.last_number()
+
+    def last_number(self) -> int:
+        """The greatest number ever given to a message; 0 before the first."""
         row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'queue'").fetchone()
-        return int(count), int(size), int(row[0]) if row else 0
+        return int(row[0]) if row else 0
 
     def settle(self, numbers: Iterable[int]) -> None:
         """Takes what was delivered out of the queue, in a transaction of the caller.

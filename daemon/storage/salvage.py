@@ -17,6 +17,7 @@ __all__ = ["Salvage", "move_aside"]
 
 _SUFFIXES = ("", "-wal", "-shm")
 _BATCH = 200
+_SKIP = 10  # numbers: about as many rows as a page has
 _UNREADABLE = (sqlite3.Error, ValueError, TypeError)  # what is damaged may also be of a wrong type
 _T = TypeVar("_T")
 
@@ -72,13 +73,20 @@ def _read(path: Path) -> Salvage:
 
 
 def _waiting(database: Database) -> list[Entry]:
-    """The queue up to the first page that cannot be read."""
+    """The queue without the pages that cannot be read."""
     entries: list[Entry] = []
-    last = 0
-    with contextlib.suppress(*_UNREADABLE):
-        while batch := database.waiting(last, _BATCH):
+    last, limit, end = 0, _BATCH, _attempt(database.last_number, 0)
+    while last < end:
+        try:
+            batch = database.waiting(last, limit)
+        except _UNREADABLE:
+            # One by one up to the bad page, then over it.
+            last, limit = (last, 1) if limit > 1 else (last + _SKIP, 1)
+        else:
+            if not batch:
+                break
             entries += batch
-            last = batch[-1].number or 0
+            last, limit = batch[-1].number or end, _BATCH
     return entries
 
 

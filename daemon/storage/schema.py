@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 __all__ = ["HISTORY_COLUMNS", "connect", "connect_for_reading"]
@@ -45,14 +46,13 @@ def connect(path: Path) -> sqlite3.Connection:
         sqlite3.Error: it cannot be opened, or is damaged.
         OSError: it cannot be made.
     """
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))  # -wal and -shm follow it
+    if not path.exists() or not path.stat().st_size:
+        _make(path)
     try:
         return _prepared(_open(f"{path.absolute().as_uri()}?mode=rw"), writable=True)
     except sqlite3.OperationalError:
         # WAL needs a file beside the database, even to read; without one it has to be taken as it is.
-        if os.access(path, os.W_OK) or not path.stat().st_size:
+        if os.access(path, os.W_OK):
             raise
         return _prepared(_open(f"{path.absolute().as_uri()}?immutable=1"), writable=False)
 
@@ -71,6 +71,19 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
         return _prepared(_open(f"{path.absolute().as_uri()}?immutable=1"), writable=False)
 
 
+def _make(path: Path) -> None:
+    """Makes an empty database; whoever looks finds a whole one or none."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    for leftover in (fresh, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+        leftover.unlink(missing_ok=True)
+    os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))  # -wal, -shm follow it
+    with closing(_open(f"{fresh.absolute().as_uri()}?mode=rw")) as connection:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
+    fresh.replace(path)
+
+
 def _open(uri: str) -> sqlite3.Connection:
     # Transactions are begun by hand: Python's own would begin one before every change, and none before reads.
     return sqlite3.connect(
@@ -82,11 +95,6 @@ def _prepared(connection: sqlite3.Connection, *, writable: bool) -> sqlite3.Conn
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if writable:
-            if version == 0:
-                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
-                version = _VERSION
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA journal_size_limit = 8000000")

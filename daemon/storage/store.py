@@ -121,10 +121,12 @@ class Store:
             entries: list[Entry] = []
             if self._cursor < self._last:
                 after, most = self._cursor, limit + len(self._settled)
-                rows: list[Entry] = self._disk.read(lambda one: one.waiting(after, most), [])
-                entries = [row for row in rows if row.number not in self._settled][:limit]
-                newest = (entries or rows)[-1].number if rows else None
-                self._cursor = self._last if newest is None else newest
+                unread: list[Entry] | None = None
+                rows = self._disk.read(lambda one: one.waiting(after, most), unread)
+                if rows is not None:
+                    entries = [row for row in rows if row.number not in self._settled][:limit]
+                    newest = (entries or rows)[-1].number if rows else None
+                    self._cursor = self._last if newest is None else newest
                 for entry in entries:
                     entry.generation = self._disk.generation
             return entries + self._backlog.take(limit - len(entries))
