@@ -168,7 +168,7 @@ class Service:
     def _topics_in_use(self) -> set[str]:
         """Retained topics that belong to this configuration, whether or not anything was published there."""
         topics = self._topics
-        current = {topics.status(), topics.info(), topics.storage(), topics.profile_state()}
+        current = {topics.info(), topics.storage()}
         for channel in self._channels:
             rules = [name for name, rule in channel.settings.rules.items() if rule.enabled]
             current |= {topics.camera_status(channel.name)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
 import time
 from collections import deque
@@ -73,10 +72,11 @@ class Connection:
             if settings.tls.enabled:
                 client.tls_set_context(tls_context(settings.tls))
             client.connect(settings.host, settings.port, **self._options())
-        except ssl.SSLError as error:
-            raise ConnectionProblem(tls_problem(error, settings)) from error
-        except (OSError, ValueError) as error:
-            raise ConnectionProblem(f"{type(error).__name__}: {error}") from error
+        except OSError as error:
+            problem = tls_problem(error, settings) if settings.tls.enabled else None
+            raise ConnectionProblem(problem or f"{type(error).__name__}: {error}") from error
+        except ValueError as error:
+            raise ConnectionProblem(str(error)) from error
         client.loop_start()
         until = time.monotonic() + _CONNECT_TIMEOUT
         while not self._accepted.is_set() and not self.is_lost and time.monotonic() < until:

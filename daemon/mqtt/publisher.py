@@ -103,7 +103,8 @@ class Publisher:
     def retire(self, is_current: Callable[[str], bool]) -> None:
         """Clears retained topics that were published by former processes and are not in use any more."""
         if self._settings.enabled:
-            self._outbox.retire(is_current)
+            own = self._topics.status()
+            self._outbox.retire(lambda topic: topic == own or is_current(topic))
             self._wake.set()
 
     def resend(self, is_wanted: Callable[[str], bool] = lambda _: True) -> None:

@@ -12,6 +12,7 @@ __all__ = ["tls_context", "tls_problem"]
 _NOT_YET_VALID, _EXPIRED = 9, 10
 _UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
 _OTHER_NAME = (62, 64)
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF")
 
 
 def tls_context(settings: TlsConfig) -> ssl.SSLContext:
@@ -29,7 +30,7 @@ def tls_context(settings: TlsConfig) -> ssl.SSLContext:
     return context
 
 
-def tls_problem(error: ssl.SSLError, settings: MqttConfig) -> str:
+def tls_problem(error: OSError, settings: MqttConfig) -> str:
     """What a failure of TLS means, and what to look at."""
     if isinstance(error, ssl.SSLCertVerificationError):
         code = error.verify_code
@@ -46,9 +47,13 @@ def tls_problem(error: ssl.SSLError, settings: MqttConfig) -> str:
         if code == _NOT_YET_VALID:
             return "the broker's certificate is not valid yet: check this machine's clock"
         return f"the broker's certificate is refused: {error.verify_message}"
+    if isinstance(error, ConnectionResetError):
+        return f"port {settings.port} ends the connection, it may not speak TLS: check mqtt.port"
+    if not isinstance(error, ssl.SSLError):
+        return f"{type(error).__name__}: {error}"
     reason = error.reason or ""
-    if "WRONG_VERSION_NUMBER" in reason or "RECORD_LAYER_FAILURE" in reason:
+    if any(text in reason for text in _NO_TLS):
         return f"port {settings.port} does not speak TLS: check mqtt.port"
-    if error.library in ("PEM", "X509", "X509 certificate routines") or "KEY_VALUES" in reason:
-        return f"mqtt.tls files cannot be used ({reason}): check ca, certificate and key (not encrypted)"
+    if error.library in ("PEM", "X509") or any(text in str(error) for text in ("PEM", "KEY_VALUES")):
+        return "mqtt.tls files cannot be used: check that ca, certificate and key are such, and not encrypted"
     return f"TLS: {reason or error}"

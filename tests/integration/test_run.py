@@ -24,6 +24,7 @@ from daemon.demo.servers import transcode
 
 CONFIG = """\
 mqtt: {{host: 127.0.0.1, port: {port}, client_id: posewatch-test}}
+storage: {{path: state}}
 stats_interval: 1s
 cameras:
   street:
