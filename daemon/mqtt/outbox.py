@@ -38,7 +38,9 @@ class Outbox:
         self._store = store
         self._lock = threading.Lock()
         self._retained: dict[str, Message] = {}
-        self._live: deque[Message] | None = None  # to be sent first; None without a connection
+        # What the store does not hold, with the number of the stored message after which it comes. None
+        # without a connection.
+        self._live: deque[tuple[int, Message]] | None = None
         self._ready: deque[Entry] = deque()
         self._inflight: dict[int, _Sent] = {}
         self._last: Message | None = None
@@ -63,9 +65,11 @@ class Outbox:
         with self._lock:
             self._retained |= retained
             if self._live is not None:
-                self._live.extend(messages)
+                # In the order of publishing; but state does not wait for a long queue.
+                after = self._store.last_number if self._store.queued <= _PREFETCH else 0
+                self._live.extend((after, message) for message in messages)
                 if len(self._live) > _MAX_LIVE:
-                    newest = {message.topic: message for message in self._live if message.retain}
+                    newest = {one.topic: (0, one) for _, one in self._live if one.retain}
                     self._live = deque(newest.values())
         self._store.remember_retained(retained)
 
@@ -84,12 +88,12 @@ class Outbox:
         """Sends retained state once more."""
         with self._lock:
             if self._live is not None:
-                self._live.extend(one for topic, one in self._retained.items() if is_wanted(topic))
+                self._live.extend((0, one) for topic, one in self._retained.items() if is_wanted(topic))
 
     def connected(self, first: Message) -> None:
         """Begins anew: `first`, the retained state, then whatever waits."""
         with self._lock:
-            self._live = deque([first, *self._retained.values()])
+            self._live = deque((0, one) for one in (first, *self._retained.values()))
         self._progress = False
         self._store.remember_retained([first.topic])
         self._store.release()
@@ -133,14 +137,15 @@ class Outbox:
             self._store.settle(entries)
 
     def _next(self) -> _Sent | None:
+        if not self._ready and not self._ending:
+            self._ready.extend(self._store.take(_PREFETCH))
+        first = self._ready[0] if self._ready else None
         with self._lock:
             if self._live:
-                return self._live.popleft()
-        if self._ending:
-            return None
-        if not self._ready:
-            self._ready.extend(self._store.take(_PREFETCH))
-        return self._ready.popleft() if self._ready else None
+                after = self._live[0][0]
+                if self._ending or first is None or first.number is None or first.number > after:
+                    return self._live.popleft()[1]
+        return None if first is None or self._ending else self._ready.popleft()
 
     def _send(self, connection: Connection, message: _Sent) -> None:
         try:

@@ -74,6 +74,11 @@ class Store:
         return self._count - len(self._settled) + len(self._backlog)
 
     @property
+    def last_number(self) -> int:
+        """Number of the newest message on disk."""
+        return self._last
+
+    @property
     def dropped(self) -> int:
         """Messages given up because too much waited, or for too long."""
         return self._losses.total
