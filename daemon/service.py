@@ -132,9 +132,12 @@ class Service:
 
     def _close_what_was_left_open(self) -> None:
         """What a former process left open, because it was killed or the power went, ended with it."""
-        if messages := closing_messages(*self._store.left_open):
+        left, alive_at = self._store.left_open
+        if left:
+            messages = closing_messages(left, alive_at)
             _log.warning("closed_after_crash count=%d", len(messages))
             self._publish(messages)
+            self._store.forget_left_open()
 
     def _publish(self, messages: list[Message]) -> None:
         if messages:

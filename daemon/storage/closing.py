@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable
 from typing import Any
 
 from daemon.messages import Message, plain
 from daemon.reasons import EndReason
-from daemon.storage.entries import Entry
+from daemon.storage.entries import Entry, Report
 
 __all__ = ["closing_messages"]
 
+_log = logging.getLogger(__name__)
 _ORDER = ("alerts", "actions", "events")
 
 
@@ -31,6 +33,14 @@ def _ending(entry: Entry, alive_at: float) -> Message | None:
     report = entry.report
     if report is None:
         return None
+    try:
+        return _ended(entry, report, alive_at)
+    except (ValueError, KeyError, TypeError) as error:  # of a version that said it in another way
+        _log.error("not_closed_after_crash kind=%s id=%s error=%r", report.kind, report.item, error)
+        return None
+
+
+def _ended(entry: Entry, report: Report, alive_at: float) -> Message:
     payload: dict[str, Any] = json.loads(entry.payload)
     named = payload["after"] if report.kind == "events" else payload
     end = plain(max(entry.time, alive_at, named["start_time"]))

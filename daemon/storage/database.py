@@ -21,6 +21,9 @@ _REPORT = "time, topic, kind, camera, rule, item, type, payload"
 class Database:
     """The tables of one state directory. Not for two threads at a time.
 
+    Attributes:
+        commits: transactions so far.
+
     Args:
         path: the file; made where it is missing.
 
@@ -32,6 +35,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._connection = connect(path)
         self._full_sync = False
+        self.commits = 0
 
     def close(self) -> None:
         """Closes the file."""
@@ -48,6 +52,7 @@ class Database:
         try:
             yield
             run("COMMIT")
+            self.commits += 1
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.rollback()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import time
@@ -13,12 +14,15 @@ from typing import Protocol, TypeVar
 from daemon.storage.database import Database
 from daemon.storage.errors import is_damage, plain_reason
 from daemon.storage.salvage import Salvage, move_aside
+from daemon.storage.schema import checkpoint
 
 __all__ = ["Disk", "StorageStatus"]
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _Error = (sqlite3.Error, OSError)
+_CHECKPOINT_COMMITS = 200
+_CHECKPOINT_INTERVAL = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class Disk:
     def __init__(self, path: Path, contents: Contents, retry: float) -> None:
         self._path, self._contents, self._retry = path, contents, retry
         self._database: Database | None = None
-        self._retry_at = float("-inf")
+        self._retry_at = self._checkpoint_due = float("-inf")
+        self._checkpointed = 0  # of the database's commits
         self.status = StorageStatus(None, time.time())
         self.generation = 0  # counts the files that were in use: each has its own numbers
 
@@ -112,6 +117,20 @@ class Disk:
         except _Error as error:
             self._mend(error)
             return otherwise
+
+    def checkpoint(self) -> None:
+        """Keeps the write-ahead log short. Takes as long as the disk does: for a thread that may wait.
+
+        Unlike everything else it may be called at any time, while other threads read and write.
+        """
+        database, now = self._database, time.monotonic()
+        if database is None or self.status.reason is not None:
+            return
+        new = database.commits - self._checkpointed
+        if new < 0 or new >= _CHECKPOINT_COMMITS or (new and now >= self._checkpoint_due):
+            self._checkpointed, self._checkpoint_due = database.commits, now + _CHECKPOINT_INTERVAL
+            with contextlib.suppress(*_Error):  # whatever it is, the next write finds it as well
+                checkpoint(self._path)
 
     def close(self) -> None:
         """Closes the database for good."""

@@ -7,10 +7,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-__all__ = ["HISTORY_COLUMNS", "connect", "connect_for_reading"]
+__all__ = ["HISTORY_COLUMNS", "checkpoint", "connect", "connect_for_reading"]
 
 _VERSION = 1
 _BUSY_TIMEOUT = 2.0  # seconds to wait for another program that writes; only people's tools do
+_MOST_WAL_PAGES = 8000
 HISTORY_COLUMNS = "number, time, topic, kind, camera, rule, item, type, payload"
 _REPORT = """
     number INTEGER PRIMARY KEY{auto},
@@ -71,6 +72,16 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
         return _prepared(_open(f"{path.absolute().as_uri()}?immutable=1"), writable=False)
 
 
+def checkpoint(path: Path) -> None:
+    """Brings what the write-ahead log holds into the database itself; others read and write meanwhile.
+
+    Raises:
+        sqlite3.Error: the disk does not take it.
+    """
+    with closing(_open(f"{path.absolute().as_uri()}?mode=rw")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
 def _make(path: Path) -> None:
     """Makes an empty database; whoever looks finds a whole one or none."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,6 +108,8 @@ def _prepared(connection: sqlite3.Connection, *, writable: bool) -> sqlite3.Conn
         if writable:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
+            # Checkpoints, which wait for the disk, are made by `checkpoint`; this is for when nobody does.
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_MOST_WAL_PAGES}")
             connection.execute("PRAGMA journal_size_limit = 8000000")
             connection.execute("PRAGMA temp_store = MEMORY")
         if version > _VERSION:

@@ -172,6 +172,14 @@ class Store:
         with self._lock:
             return list(self._notes.left.values()), self._notes.left_at
 
+    def forget_left_open(self) -> None:
+        """Takes what is still left open for ended."""
+        with self._lock:
+            for key in self._notes.left:
+                self._notes.open_items.pop(key, None)
+            self._notes.left.clear()
+            self._change(lambda database: database.replace_open(self._notes.open_items))
+
     # ---- Retained topics and settings ----
 
     @property
@@ -208,6 +216,7 @@ class Store:
     def tidy(self) -> None:
         """Returns to the disk, drops what has waited too long, forgets old history. Call it every second."""
         now = time.monotonic()
+        self._disk.checkpoint()
         with self._lock:
             self._disk.open()
             if self._notes.open_items and now >= self._alive_due:

@@ -256,6 +256,20 @@ def test_what_a_killed_process_left_open_is_ended(tmp_path):
     assert Store(tmp_path).left_open[0] == []
 
 
+def test_what_cannot_be_ended_does_not_stand_in_the_way(tmp_path, caplog):
+    odd = alert("raised", 2)
+    assert isinstance(odd.payload, dict)
+    del odd.payload["start_time"]
+    Store(tmp_path).append([odd, alert("raised", 1)])
+    store = Store(tmp_path)
+    messages = closing_messages(*store.left_open)
+    assert [message.payload["id"] for message in messages] == ["1-door-1"]
+    assert "not_closed_after_crash kind=alerts id=1-door-2" in caplog.text
+    store.append(messages)
+    store.forget_left_open()
+    assert store.left_open[0] == Store(tmp_path).left_open[0] == []
+
+
 def test_what_this_process_opens_is_its_own(tmp_path):
     store = Store(tmp_path)
     store.append([alert("raised")])
