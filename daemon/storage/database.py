@@ -33,9 +33,19 @@ class Database:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._connection = connect(path)
+        self._file = path.stat().st_ino
         self._full_sync = False
         self.commits = 0
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file is still where it was opened."""
+        try:
+            return self._path.stat().st_ino == self._file
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Closes the file."""

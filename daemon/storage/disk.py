@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 from daemon.storage.database import Database
 from daemon.storage.errors import is_damage, plain_reason
-from daemon.storage.salvage import Salvage, move_aside
+from daemon.storage.salvage import Salvage, collect, move_aside
 from daemon.storage.schema import checkpoint
 
 __all__ = ["Disk", "StorageStatus"]
@@ -118,6 +118,14 @@ class Disk:
             self._mend(error)
             return otherwise
 
+    def check(self) -> None:
+        """Makes the file anew where somebody removed it: SQLite would go on with one that nobody finds."""
+        if self._database is None or self.status.reason is not None or self._database.is_in_place:
+            return
+        _log.error("database_removed path=%s; made anew", self._path)
+        found = collect(self._database)
+        self._replace(lambda: found)
+
     def checkpoint(self) -> None:
         """Keeps the write-ahead log short. Takes as long as the disk does: for a thread that may wait.
 
@@ -145,16 +153,21 @@ class Disk:
 
     def _begin_anew(self, error: Exception) -> None:
         """Puts the file aside and goes on with a new one."""
+
+        def set_aside() -> Salvage:
+            aside, found = move_aside(self._path)
+            saved = len(found.waiting)
+            _log.error("database_damaged reason=%r kept_as=%s saved_messages=%d", str(error), aside, saved)
+            return found
+
+        self._replace(set_aside)
+
+    def _replace(self, rescue: Callable[[], Salvage]) -> None:
+        """Goes on with a new file, and what `rescue` saves of the old one."""
         _close(self._database)
         self._database, database = None, None
         try:
-            aside, found = move_aside(self._path)
-            _log.error(
-                "database_damaged reason=%r kept_as=%s saved_messages=%d",
-                str(error),
-                aside,
-                len(found.waiting),
-            )
+            found = rescue()
             self.generation += 1
             self._contents.rescue(found)
             database = Database(self._path)

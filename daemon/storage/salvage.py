@@ -13,7 +13,7 @@ from typing import TypeVar
 from daemon.storage.database import Database, ItemKey
 from daemon.storage.entries import Entry
 
-__all__ = ["Salvage", "move_aside"]
+__all__ = ["Salvage", "collect", "move_aside"]
 
 _SUFFIXES = ("", "-wal", "-shm")
 _BATCH = 200
@@ -58,15 +58,21 @@ def move_aside(path: Path) -> tuple[Path, Salvage]:
     return aside, found
 
 
+def collect(database: Database) -> Salvage:
+    """What can be read of a database, damaged or not."""
+    found = Salvage(_waiting(database))
+    found.open_items = _attempt(database.open_items, {})
+    found.retained = _attempt(database.retained_topics, set())
+    found.settings = _attempt(database.settings, {})
+    return found
+
+
 def _read(path: Path) -> Salvage:
     try:
         database = Database(path)
     except (sqlite3.Error, OSError):
         return Salvage()
-    found = Salvage(_waiting(database))
-    found.open_items = _attempt(database.open_items, {})
-    found.retained = _attempt(database.retained_topics, set())
-    found.settings = _attempt(database.settings, {})
+    found = collect(database)
     with contextlib.suppress(sqlite3.Error):
         database.close()
     return found

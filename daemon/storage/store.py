@@ -219,6 +219,7 @@ class Store:
         self._disk.checkpoint()
         with self._lock:
             self._disk.open()
+            self._disk.check()
             if self._notes.open_items and now >= self._alive_due:
                 self._alive_due = now + _ALIVE_INTERVAL
                 alive = {ALIVE: f"{time.time():.3f}"}

@@ -410,3 +410,17 @@ def test_a_second_daemon_in_the_same_state_directory_says_what_to_do(
             f"posewatch: {tmp_path / 'state'} is in use by another posewatch: "
             "stop it, or give each its own storage.path"
         )
+
+
+def test_it_runs_where_nothing_can_be_stored_and_says_so(pose_model: Path, tmp_path: Path) -> None:
+    assert pose_model.is_file()
+    url = f"rtsp://127.0.0.1:{free_port()}/nobody"
+    (tmp_path / "state").write_text("a file where the folder should be")
+    with Broker(tmp_path) as broker:
+        with watching(tmp_path, broker.port, url, lambda one: one.last("stats")) as (daemon, listener):
+            assert listener.last("storage")["state"] == "degraded"
+            assert listener.last("stats")["storage"]["reason"] == listener.last("storage")["reason"]
+            (tmp_path / "state").unlink()
+            wait_for(lambda: listener.last("storage")["state"] == "ok", SLOW, "the disk")
+            assert daemon.process.poll() is None
+        assert "state_directory_unusable" in daemon.log.read_text()

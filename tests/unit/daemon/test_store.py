@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from reports import action, alert, event, image, names
@@ -182,6 +183,38 @@ def test_a_clock_that_was_not_set_makes_nothing_old(tmp_path, monkeypatch):
     store.tidy()
     assert store.dropped == 0
     assert deliver(store) == ["events 1 new"]
+
+
+KINDS: dict[str, Callable[[int], Message]] = {
+    "image": lambda _: image(10),
+    "update": lambda number: event("update", number),
+    "start": lambda number: event("new", number),
+    "alert": lambda number: alert("raised", number),
+}
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=40), max_size=12),
+    st.integers(0, 30),
+)
+def test_what_stays_is_what_a_simple_rule_says(batches, on_the_way):
+    """The oldest of the lowest rank goes, whatever came in which order, but nothing that is on its way."""
+    ranks = {"image": 0, "update": 0, "start": 1, "alert": 2}
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder), StorageConfig(max_messages=100))
+        expected: list[str] = []
+        taken = 0
+        for batch in batches:
+            store.append([KINDS[kind](number) for number, kind in enumerate(batch)])
+            expected += batch
+            while len(expected) > 100:
+                idle = range(taken, len(expected))
+                del expected[min(idle, key=lambda place: (ranks[expected[place]], place))]
+            taken += len(store.take(on_the_way)) if not taken else 0
+        store.release()
+        kinds = {"new": "start", "update": "update", "raised": "alert"}
+        assert [kinds.get(name.split()[-1], name) for name in names(store.take(1000))] == expected
+        store.close()
 
 
 # ---- History ----
@@ -391,6 +424,22 @@ def test_a_file_damaged_under_way_gives_what_can_be_read(tmp_path, caplog):
     assert numbers == sorted(numbers)
     assert set(range(20_000, 20_100)) <= set(numbers)  # whatever came after
     assert len(numbers) > 19_900  # and what can be read of what was there
+
+
+def test_a_file_that_somebody_removes_is_made_anew(tmp_path, caplog):
+    folder = tmp_path / "state"
+    store = Store(folder)
+    store.append([event("new", 1), alert("raised")])
+    store.settle(store.take(1))
+    store.set("profile", "night")
+    shutil.rmtree(folder)
+    store.tidy()
+    assert "database_removed" in caplog.text
+    store.append([event("new", 2)])
+    again = Store(folder)
+    assert deliver(again) == ["alerts 1 raised", "events 2 new"]
+    assert again.get("profile") == "night"
+    assert names(again.left_open[0]) == ["events 1 new", "alerts 1 raised", "events 2 new"]
 
 
 def test_a_state_directory_that_cannot_be_made(tmp_path, caplog):
