@@ -9,11 +9,12 @@ from daemon.config.base import ConfigModel, Duration, Name
 from daemon.config.camera import CameraConfig
 from daemon.config.detect import DetectConfig
 from daemon.config.fights import FightsConfig
-from daemon.config.media import ClipsConfig, SnapshotsConfig
 from daemon.config.home_assistant import HomeAssistantConfig
+from daemon.config.media import ClipsConfig, SnapshotsConfig
 from daemon.config.mqtt import MqttConfig
 from daemon.config.pose import PoseConfig
 from daemon.config.rules import DEFAULT_RULES, Rule
+from daemon.config.storage import StorageConfig
 from daemon.config.system import LogConfig, PerformanceConfig
 from daemon.config.track import TrackConfig
 
@@ -26,6 +27,9 @@ class Config(ConfigModel):
     mqtt: MqttConfig = Field(default_factory=MqttConfig, title="MQTT", description="The broker.")
     home_assistant: HomeAssistantConfig = Field(
         default_factory=HomeAssistantConfig, title="Home Assistant", description="MQTT discovery."
+    )
+    storage: StorageConfig = Field(
+        default_factory=StorageConfig, title="Storage", description="What is kept on disk."
     )
     detect: DetectConfig = Field(
         default_factory=DetectConfig, title="Detection", description="Finding people."
