@@ -2,26 +2,30 @@
 
 The format is that of Home Assistant's device discovery (2024.12 and later): a retained message on
 `<prefix>/device/<node>[/<camera>]/config` with everything about a device and its entities. Everything here is
-computed from the configuration; nothing is remembered and nothing is sent.
+computed from the configuration and that note; nothing is sent.
 
 An entity that a rule, a zone or a profile no longer gives does not go by being left out: Home Assistant
-removes it when the device's message names its platform alone. Whoever sends the messages therefore keeps
-`components(messages)` and gives it back the next time as `known`.
+removes it when the device's message names its platform alone. `announce` therefore keeps a note
+of what was there.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from daemon.capture import CameraState
 from daemon.config import CameraConfig, Config, Rule
 from daemon.messages import Message
 from daemon.topics import Topics
 
-__all__ = ["Components", "birth_topic", "components", "discovery_messages"]
+__all__ = ["BIRTH", "Components", "Notes", "announce", "birth_topic", "components", "discovery_messages"]
+
+BIRTH = b"online"
+"""What Home Assistant says on its birth topic when it has started."""
 
 Components: TypeAlias = Mapping[str, Mapping[str, str]]
 """Platforms of the announced entities: by the topic of the device's message, by component."""
@@ -40,6 +44,7 @@ _DEVICE_CLASSES = {  # by the type of a rule; how Home Assistant calls and shows
     "line_crossing": "motion",
     "absence": "problem",
 }
+_NOTE = "home_assistant"
 _STREAMING = "{{ 'online' if value_json.state == 'streaming' else 'offline' }}"
 _KEPT = (  # of an alert's message, as attributes of its rule's sensor
     "id", "severity", "tracks", "zones", "action", "score", "start_time", "end_time", "reason", "snapshot",
@@ -49,9 +54,35 @@ _KEPT = (  # of an alert's message, as attributes of its rule's sensor
 _EVIDENCE = "dict(value_json.evidence.items() | rejectattr(0, 'in', ['boxes', 'frames']))"
 
 
+class Notes(Protocol):
+    """What outlives the process, such as `daemon.storage.Store`."""
+
+    def get(self, name: str) -> str | None:
+        """What was set under a name."""
+
+    def set(self, name: str, value: str) -> None:
+        """Remembers a value."""
+
+
 def birth_topic(config: Config) -> str:
     """Where Home Assistant says `online` when it has started; everything retained is sent again then."""
     return f"{config.home_assistant.prefix}/status"
+
+
+def announce(config: Config, version: str, notes: Notes) -> list[Message]:
+    """`discovery_messages` with what was announced before, which is noted for the next time.
+
+    Args:
+        config: the configuration.
+        version: of posewatch.
+        notes: where the note is kept.
+    """
+    noted = notes.get(_NOTE)
+    messages = discovery_messages(config, version, json.loads(noted) if noted else None)
+    now = json.dumps(components(messages))
+    if now != noted:
+        notes.set(_NOTE, now)
+    return messages
 
 
 def discovery_messages(config: Config, version: str, known: Components | None = None) -> list[Message]:
@@ -103,12 +134,9 @@ class _Announcement:
             ),
             "problem": _component(
                 "binary_sensor", "Problem", device_class="problem", entity_category="diagnostic",
-                state_topic=topics.stats(),
-                value_template="{{ 'ON' if value_json.get('storage', {}).get('state', 'ok') != 'ok'"
-                " or value_json.get('mqtt', {}).get('dropped', 0) > 0 else 'OFF' }}",
-                json_attributes_topic=topics.stats(),
-                json_attributes_template="{{ dict(storage=value_json.get('storage'),"
-                " mqtt=value_json.get('mqtt')) | tojson }}",
+                state_topic=topics.storage(),
+                value_template="{{ 'ON' if value_json.state != 'ok' or value_json.dropped > 0 else 'OFF' }}",
+                json_attributes_topic=topics.storage(),
             ),
             "queue": _component(
                 "sensor", "Waiting messages", icon="mdi:tray-full", entity_category="diagnostic",
@@ -125,7 +153,7 @@ class _Announcement:
         if profiles:
             found["profile"] = _component(
                 "select", "Profile", icon="mdi:shield-home", options=profiles,
-                state_topic=_profile_topic(topics, "state"), command_topic=_profile_topic(topics, "set"),
+                state_topic=topics.profile_state(), command_topic=topics.profile_set(),
             )  # fmt: skip
         device = {"identifiers": [node], "name": _hub_name(self._config.mqtt.prefix), "model": "Service"}
         return self._message(f"device/{node}", node, device, found)
@@ -144,7 +172,7 @@ class _Announcement:
                 f" evidence={_EVIDENCE}) | tojson }}}}",
             ),
             "snapshot": _component(
-                "image", "Last alert", image_topic=topics.snapshot(name, "+"), content_type="image/jpeg",
+                "image", "Last alert", qos=1, image_topic=topics.snapshots(name), content_type="image/jpeg",
             ),
             "status": _component(
                 "sensor", "Status", device_class="enum", icon="mdi:cctv", entity_category="diagnostic",
@@ -157,7 +185,7 @@ class _Announcement:
             "alerts": self._switch(name, "alerts", "Alerts", "mdi:bell"),
         }  # fmt: skip
         for zone in settings.zones:
-            title = f"People in {_words(zone).lower()}"
+            title = f"People: {_words(zone).lower()}"
             found[f"people_{zone}"] = self._people(title, topics.zone_people(name, zone), seen)
         for rule, about in _rules_of(name, settings).items():
             found[f"rule_{rule}"] = self._rule(name, rule, about, seen)
@@ -189,7 +217,7 @@ class _Announcement:
         profiles = list(getattr(rule, "profiles", ()))
         if profiles:
             template = f"{{{{ 'online' if value in {profiles} else 'offline' }}}}"
-            watched.append({"topic": _profile_topic(topics, "state"), "value_template": template})
+            watched.append({"topic": topics.profile_state(), "value_template": template})
         component = _component(
             "binary_sensor", _words(name), qos=1, state_topic=topics.alert_state(camera, name),
             availability=watched, json_attributes_topic=topics.alerts(camera),
@@ -205,7 +233,7 @@ class _Announcement:
     def _people(self, title: str, topic: str, seen: list[dict[str, str]]) -> _Component:
         return _component(
             "sensor", title, icon="mdi:account-group", qos=1, state_topic=topic, availability=seen,
-            state_class="measurement", unit_of_measurement="people",
+            state_class="measurement",
         )  # fmt: skip
 
     def _switch(self, camera: str, switch: str, title: str, icon: str) -> _Component:
@@ -253,10 +281,6 @@ def _rules_of(camera: str, settings: CameraConfig) -> dict[str, Rule]:
 
 def _profiles(config: Config) -> list[str]:
     return list(getattr(config, "profiles", ()))
-
-
-def _profile_topic(topics: Topics, what: str) -> str:
-    return f"{topics.prefix}/profile/{what}"
 
 
 def _hub_name(prefix: str) -> str:

@@ -47,10 +47,11 @@ class HomeAssistant:
         self.port = free_port()
         self.log = folder / "output.log"  # home-assistant.log is its own
         self._program, self._folder, self._broker = program, folder, broker
+        self._automations = automations
         self._process: subprocess.Popen[bytes] | None = None
         self._token = ""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "automations.yaml").write_text(automations)
+        (folder / "automations.yaml").write_text("[]")
         text = _CONFIGURATION.format(port=self.port, folder=folder)
         (folder / "configuration.yaml").write_text(text)
 
@@ -64,6 +65,8 @@ class HomeAssistant:
         if not self._token:
             self._onboard()
             self._connect_broker()
+            (self._folder / "automations.yaml").write_text(self._automations)
+            self._ask("/api/services/automation/reload", {})
         wait_for(lambda: self._config()["state"] == "RUNNING", _START, "Home Assistant's start")
 
     def stop(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,13 +13,17 @@ __all__ = ["Daemon"]
 
 
 class Daemon:
-    """`posewatch run` in a process of its own; killed at the end of the block."""
+    """`posewatch run` in a process of its own, with its state beside its configuration; killed at the end."""
 
     def __init__(self, config: Path) -> None:
         self.log = config.with_suffix(".log")
-        with self.log.open("wb") as output:
+        surroundings = {**os.environ, "XDG_STATE_HOME": str(config.parent / "state")}
+        surroundings.pop("STATE_DIRECTORY", None)
+        with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "daemon.cli", "run", "-c", str(config)], stderr=output
+                [sys.executable, "-m", "daemon.cli", "run", "-c", str(config)],
+                stderr=output,
+                env=surroundings,
             )
 
     def ask_to_stop(self) -> tuple[int, float]:

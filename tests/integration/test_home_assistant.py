@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from home_assistant import HomeAssistant
 from running import Daemon
-from servers import Broker, RtspServer, wait_for
+from servers import Broker, RtspServer, free_port, wait_for
 
 from daemon.demo.servers import transcode
 
@@ -69,9 +70,8 @@ def documented_automations() -> str:
     text = DOCUMENTATION.read_text(encoding="utf-8").partition("## Automations")[2]
     blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     assert len(blocks) == 3
-    return (
-        "".join(blocks).replace("living_room_fall", "street_hanging_about").replace("living_room", "street")
-    )
+    text = "".join(blocks).replace("raised fall", "raised hanging_about")
+    return text.replace("living_room_fall", "street_hanging_about").replace("living_room", "street")
 
 
 @pytest.fixture
@@ -92,6 +92,11 @@ def home(program: str, footage: Path, pose_model: Path, tmp_path: Path) -> Itera
         yield Home(hass, broker, camera, daemon, tmp_path)
 
 
+def attributes(home: Home, entity: str) -> dict[str, Any]:
+    found: dict[str, Any] = (home.hass.entity(entity) or {}).get("attributes", {})
+    return found
+
+
 def is_unavailable(home: Home, *entities: str) -> bool:
     return all(home.hass.state(entity) == "unavailable" for entity in entities)
 
@@ -104,18 +109,21 @@ def test_entities_follow_what_happens(home: Home) -> None:
     )
     assert sorted(eval(devices)) == ["Street", "posewatch"]
     assert hass.state(FALL) == "off"
-    assert (hass.entity(FALL) or {})["attributes"]["device_class"] == "safety"
+    assert attributes(home, FALL)["device_class"] == "safety"
     assert hass.state(HUB) == "on"
 
     wait_for(lambda: hass.state(RULE) == "on", SLOW, "an alert")
-    about = (hass.entity(RULE) or {})["attributes"]
+    wait_for(lambda: "evidence" in attributes(home, RULE), SLOW, "the alert's attributes")
+    about = attributes(home, RULE)
     assert about["friendly_name"] == "Street Hanging about"
     assert about["evidence"]["type"] == "loitering"
     assert about["zones"] == ["everywhere"]
-    told = (hass.entity(EVENT) or {})["attributes"]
+    told = attributes(home, EVENT)
     assert told["event_type"] in ("raised", "updated", "cleared")
     assert told["rule"] == "hanging_about"
-    wait_for(lambda: re.fullmatch(r"(Score 0\.\d+)+", hass.notified), SLOW, "the message of the automation")
+    wait_for(lambda: re.fullmatch(r"(Score [01]\.\d+)+", hass.notified), SLOW, "the automation")
+    # By now there was a picture, too: it comes before the alert.
+    assert hass.image("image.posewatch_street_snapshot").startswith(b"\xff\xd8\xff")
     assert int(hass.state(PEOPLE) or 0) >= 1
     wait_for(lambda: int(hass.state("sensor.posewatch_street_people_everywhere") or 0) >= 1, SLOW, "a zone")
     wait_for(lambda: hass.state("binary_sensor.posewatch_problem") == "off", SLOW, "statistics")
@@ -137,8 +145,28 @@ def test_entities_follow_what_happens(home: Home) -> None:
     home.camera.kill()
     wait_for(lambda: is_unavailable(home, RULE, FALL, PEOPLE), SLOW, "the loss of the camera")
     assert hass.state(STATUS) in ("connecting", "stalled")
-    wait_for(lambda: (hass.entity(EVENT) or {})["attributes"]["event_type"] == "cleared", SLOW, "its end")
-    assert (hass.entity(EVENT) or {})["attributes"]["reason"] == "camera_lost"
+    wait_for(lambda: attributes(home, EVENT)["event_type"] == "cleared", SLOW, "its end")
+    assert attributes(home, EVENT)["reason"] == "camera_lost"
+    assert hass.complaints() == []
+
+
+@pytest.mark.slow
+def test_what_leaves_the_configuration_leaves_home_assistant(home: Home) -> None:
+    hass, config = home.hass, home.folder / "posewatch.yaml"
+    assert home.daemon.ask_to_stop()[0] == 0
+    text = config.read_text()
+    config.write_text(f"{text}  yard: {{url: 'rtsp://127.0.0.1:{free_port()}/nobody'}}\n")
+    with Daemon(config) as daemon:
+        wait_for(lambda: hass.state("sensor.posewatch_yard_status") == "connecting", SLOW, "another camera")
+        assert daemon.ask_to_stop()[0] == 0
+    config.write_text(text.replace("hanging_about:", "waiting:"))
+    with Daemon(config):
+        wait_for(lambda: hass.state("binary_sensor.posewatch_street_waiting") == "on", SLOW, "the new name")
+        wait_for(lambda: not [one for one in hass.entities() if "yard" in one], SLOW, "the camera's end")
+        assert hass.entity(RULE) is None
+        assert hass.state(FALL) == "off"
+        devices = "{{ integration_entities('mqtt') | map('device_id') | unique | list | count }}"
+        assert hass.render(devices) == "2"
     assert hass.complaints() == []
 
 

@@ -73,7 +73,7 @@ def test_a_camera_has_its_rules_people_alert_and_switches() -> None:
     }
     assert parts["rule_fall"]["state_topic"] == "posewatch/living_room/alert/fall"
     assert parts["people_sofa"]["state_topic"] == "posewatch/living_room/zones/sofa/people"
-    assert parts["people_sofa"]["name"] == "People in sofa"
+    assert parts["people_sofa"]["name"] == "People: sofa"
     assert parts["enabled"]["command_topic"] == "posewatch/living_room/enabled/set"
 
 
