@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from daemon.config import Config
-from daemon.homeassistant import birth_topic, components, discovery_messages
+from daemon.homeassistant import announce, birth_topic, components, discovery_messages
 from daemon.messages import Message
 
 # Home Assistant's own: components/mqtt/discovery.py, TOPIC_MATCHER, and core.py, VALID_ENTITY_ID.
@@ -75,6 +75,40 @@ def test_a_camera_has_its_rules_people_alert_and_switches() -> None:
     assert parts["people_sofa"]["state_topic"] == "posewatch/living_room/zones/sofa/people"
     assert parts["people_sofa"]["name"] == "People: sofa"
     assert parts["enabled"]["command_topic"] == "posewatch/living_room/enabled/set"
+
+
+@pytest.mark.parametrize("snapshots", [{"publish": False}, {"style": "none"}])
+def test_without_pictures_there_is_no_image(snapshots: dict[str, Any]) -> None:
+    assert "snapshot" in parts_of(config())
+    assert "snapshot" not in parts_of(config({"living_room": {"snapshots": snapshots}}))
+
+
+class Memory:
+    """Notes that last as long as the test."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+        self.writes = 0
+
+    def get(self, name: str) -> str | None:
+        return self.values.get(name)
+
+    def set(self, name: str, value: str) -> None:
+        self.values[name] = value
+        self.writes += 1
+
+
+def test_what_was_announced_is_remembered_over_restarts() -> None:
+    notes = Memory()
+    old = config({"living_room": {"rules": {"old": {"type": "fall"}}}})
+    assert announce(old, "1", notes) == discovery_messages(old, "1")
+    assert announce(old, "2", notes) == discovery_messages(old, "2")
+    assert notes.writes == 1  # the disk is not written to for nothing
+    new = config({"living_room": {"rules": {"new": {"type": "fall"}}}})
+    assert payload_of(announce(new, "2", notes)[1])["components"]["rule_old"] == {"platform": "binary_sensor"}
+    assert announce(config(home_assistant={"enabled": False}), "2", notes) == []
+    # All devices were taken back meanwhile: there is nothing to remove from them.
+    assert "rule_old" not in payload_of(announce(new, "2", notes)[1])["components"]
 
 
 @pytest.mark.parametrize(

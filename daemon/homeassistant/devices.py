@@ -1,34 +1,18 @@
-"""Home Assistant's MQTT discovery: one device for the service and one for each camera.
-
-The format is that of Home Assistant's device discovery (2024.12 and later): a retained message on
-`<prefix>/device/<node>[/<camera>]/config` with everything about a device and its entities. Everything here is
-computed from the configuration and that note; nothing is sent.
-
-An entity that a rule, a zone or a profile no longer gives does not go by being left out: Home Assistant
-removes it when the device's message names its platform alone. `announce` therefore keeps a note
-of what was there.
-"""
+"""The devices and their entities, as Home Assistant's MQTT integration wants them described."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 from daemon.capture import CameraState
 from daemon.config import CameraConfig, Config, Rule
+from daemon.homeassistant.names import entity_name, node_id, words
 from daemon.messages import Message
 from daemon.topics import Topics
 
-__all__ = ["BIRTH", "Components", "Notes", "announce", "birth_topic", "components", "discovery_messages"]
+__all__ = ["Devices"]
 
-BIRTH = b"online"
-"""What Home Assistant says on its birth topic when it has started."""
-
-Components: TypeAlias = Mapping[str, Mapping[str, str]]
-"""Platforms of the announced entities: by the topic of the device's message, by component."""
 _Component: TypeAlias = dict[str, Any]
 
 _DEVICE_CLASSES = {  # by the type of a rule; how Home Assistant calls and shows ON
@@ -44,7 +28,6 @@ _DEVICE_CLASSES = {  # by the type of a rule; how Home Assistant calls and shows
     "line_crossing": "motion",
     "absence": "problem",
 }
-_NOTE = "home_assistant"
 _STREAMING = "{{ 'online' if value_json.state == 'streaming' else 'offline' }}"
 _KEPT = (  # of an alert's message, as attributes of its rule's sensor
     "id", "severity", "tracks", "zones", "action", "score", "start_time", "end_time", "reason", "snapshot",
@@ -54,77 +37,20 @@ _KEPT = (  # of an alert's message, as attributes of its rule's sensor
 _EVIDENCE = "dict(value_json.evidence.items() | rejectattr(0, 'in', ['boxes', 'frames']))"
 
 
-class Notes(Protocol):
-    """What outlives the process, such as `daemon.storage.Store`."""
-
-    def get(self, name: str) -> str | None:
-        """What was set under a name."""
-
-    def set(self, name: str, value: str) -> None:
-        """Remembers a value."""
-
-
-def birth_topic(config: Config) -> str:
-    """Where Home Assistant says `online` when it has started; everything retained is sent again then."""
-    return f"{config.home_assistant.prefix}/status"
-
-
-def announce(config: Config, version: str, notes: Notes) -> list[Message]:
-    """`discovery_messages` with what was announced before, which is noted for the next time.
+class Devices:
+    """Describes the devices of a configuration, in a retained message each.
 
     Args:
         config: the configuration.
         version: of posewatch.
-        notes: where the note is kept.
     """
-    noted = notes.get(_NOTE)
-    messages = discovery_messages(config, version, json.loads(noted) if noted else None)
-    now = json.dumps(components(messages))
-    if now != noted:
-        notes.set(_NOTE, now)
-    return messages
 
-
-def discovery_messages(config: Config, version: str, known: Components | None = None) -> list[Message]:
-    """The retained messages that make the devices and entities appear; none where discovery is off.
-
-    Args:
-        config: the configuration.
-        version: of posewatch.
-        known: what was announced before, as `components` gave it; entities that are no longer part of their
-            device are removed. Devices that are no longer there need an empty message on their topic.
-    """
-    if not config.home_assistant.enabled:
-        return []
-    node = _slug(config.mqtt.prefix)
-    announced = _Announcement(config, node, version)
-    messages = [announced.hub(), *(announced.camera(name) for name in config.cameras)]
-    for message in messages:
-        _remove_former(message, (known or {}).get(message.topic, {}))
-    return messages
-
-
-def components(messages: Sequence[Message]) -> dict[str, dict[str, str]]:
-    """Platform of each component of discovery messages, by topic; those on their way out included.
-
-    A removed component stays named for good: Home Assistant may be off when it is removed.
-    """
-    found = {}
-    for message in messages:
-        assert isinstance(message.payload, dict)
-        parts = message.payload["components"]
-        found[message.topic] = {key: str(part["platform"]) for key, part in parts.items()}
-    return found
-
-
-class _Announcement:
-    """Builds the messages of one configuration."""
-
-    def __init__(self, config: Config, node: str, version: str) -> None:
-        self._config, self._node, self._version = config, node, version
+    def __init__(self, config: Config, version: str) -> None:
+        self._config, self._version = config, version
+        self._node = node_id(config.mqtt.prefix)
         self._topics = Topics(config.mqtt.prefix)
 
-    def hub(self) -> Message:
+    def service(self) -> Message:
         """The service: whether it runs, whether anything is wrong, which profile is in use."""
         topics, node = self._topics, self._node
         found = {
@@ -171,9 +97,6 @@ class _Announcement:
                 value_template="{{ dict(value_json, event_type=value_json.type,"
                 f" evidence={_EVIDENCE}) | tojson }}}}",
             ),
-            "snapshot": _component(
-                "image", "Last alert", qos=1, image_topic=topics.snapshots(name), content_type="image/jpeg",
-            ),
             "status": _component(
                 "sensor", "Status", device_class="enum", icon="mdi:cctv", entity_category="diagnostic",
                 options=[state.value for state in CameraState], state_topic=topics.camera_status(name),
@@ -185,13 +108,18 @@ class _Announcement:
             "alerts": self._switch(name, "alerts", "Alerts", "mdi:bell"),
         }  # fmt: skip
         for zone in settings.zones:
-            title = f"People: {_words(zone).lower()}"
+            title = f"People: {words(zone).lower()}"
             found[f"people_{zone}"] = self._people(title, topics.zone_people(name, zone), seen)
-        for rule, about in _rules_of(name, settings).items():
+        rules = _rules_of(name, settings)
+        if _has_pictures(settings, rules):
+            found["snapshot"] = _component(
+                "image", "Last alert", qos=1, image_topic=topics.snapshots(name), content_type="image/jpeg"
+            )
+        for rule, about in rules.items():
             found[f"rule_{rule}"] = self._rule(name, rule, about, seen)
         device = {
             "identifiers": [identifier],
-            "name": _words(name),
+            "name": words(name),
             "model": "Camera",
             "via_device": self._node,
         }
@@ -219,7 +147,7 @@ class _Announcement:
             template = f"{{{{ 'online' if value in {profiles} else 'offline' }}}}"
             watched.append({"topic": topics.profile_state(), "value_template": template})
         component = _component(
-            "binary_sensor", _words(name), qos=1, state_topic=topics.alert_state(camera, name),
+            "binary_sensor", words(name), qos=1, state_topic=topics.alert_state(camera, name),
             availability=watched, json_attributes_topic=topics.alerts(camera),
             # All rules share a topic: another rule's alert leaves the attributes as they are.
             json_attributes_template=f"{{% set kept = {list(_KEPT)} %}}"
@@ -248,7 +176,7 @@ class _Announcement:
     ) -> Message:
         for key, component in found.items():
             component["unique_id"] = f"{identifier}/{key}"
-            entity = _entity(f"{identifier}/{key.removeprefix('rule_')}")
+            entity = entity_name(f"{identifier}/{key.removeprefix('rule_')}")
             component["default_entity_id"] = f"{component['platform']}.{entity}"
         payload = {
             "device": {**device, "manufacturer": "posewatch", "sw_version": self._version},
@@ -264,12 +192,6 @@ def _component(platform: str, name: str, **options: Any) -> _Component:
     return {"platform": platform, "name": name, **options}
 
 
-def _remove_former(message: Message, known: Mapping[str, str]) -> None:
-    assert isinstance(message.payload, dict)
-    parts = message.payload["components"]
-    parts.update({key: {"platform": platform} for key, platform in known.items() if key not in parts})
-
-
 def _rules_of(camera: str, settings: CameraConfig) -> dict[str, Rule]:
     """The rules at work for a camera."""
     return {
@@ -279,26 +201,15 @@ def _rules_of(camera: str, settings: CameraConfig) -> dict[str, Rule]:
     }
 
 
+def _has_pictures(settings: CameraConfig, rules: Mapping[str, Rule]) -> bool:
+    """Whether pictures of alerts are published."""
+    styles = (getattr(rule, "snapshot", None) or settings.snapshots.style for rule in rules.values())
+    return settings.snapshots.publish and any(style != "none" for style in styles)
+
+
 def _profiles(config: Config) -> list[str]:
     return list(getattr(config, "profiles", ()))
 
 
 def _hub_name(prefix: str) -> str:
     return "posewatch" if prefix == "posewatch" else f"posewatch {prefix}"
-
-
-def _words(name: str) -> str:
-    """A name of the configuration as people read it: `living_room` is `Living room`."""
-    text = re.sub(r"[_-]+", " ", name).strip()
-    return text[:1].upper() + text[1:]
-
-
-def _slug(prefix: str) -> str:
-    """A topic prefix as one level of discovery topics; different prefixes stay different."""
-    plain = re.sub(r"[^a-zA-Z0-9_-]", "_", prefix)
-    return plain if plain == prefix else f"{plain}_{hashlib.sha256(prefix.encode()).hexdigest()[:6]}"
-
-
-def _entity(unique_id: str) -> str:
-    """The part of an entity id after the dot: small letters and digits with single _ between."""
-    return re.sub(r"[^a-z0-9]+", "_", unique_id.lower()).strip("_")
