@@ -171,6 +171,28 @@ def test_what_leaves_the_configuration_leaves_home_assistant(home: Home) -> None
 
 
 @pytest.mark.slow
+def test_profiles(home: Home) -> None:
+    hass, config = home.hass, home.folder / "posewatch.yaml"
+    assert home.daemon.ask_to_stop()[0] == 0
+    text = config.read_text().replace("type: loitering,", "type: loitering, profiles: [away],")
+    config.write_text(f"profiles: [home, away]\n{text}")
+    with Daemon(config):
+        profile = "select.posewatch_profile"
+        wait_for(lambda: hass.state(profile) == "home", SLOW, "the first profile")
+        wait_for(lambda: hass.state(FALL) == "off", SLOW, "a rule of every profile")
+        assert is_unavailable(home, RULE)  # nobody looks for it: it is not safe to say that it is not there
+        hass.set_state("zone.home", "1")
+        hass.set_state("zone.home", "0")  # the documented automations: everyone has left
+        wait_for(lambda: hass.state(profile) == "away", SLOW, "the other profile")
+        wait_for(lambda: hass.state(RULE) == "on", SLOW, "the rule of this profile")
+        hass.set_state("zone.home", "2")
+        wait_for(lambda: hass.state(profile) == "home", SLOW, "the first profile again")
+        wait_for(lambda: is_unavailable(home, RULE), SLOW, "the end of the rule")
+        wait_for(lambda: attributes(home, EVENT).get("reason") == "profile", SLOW, "the reason")
+    assert hass.complaints() == []
+
+
+@pytest.mark.slow
 def test_restarts_of_either(home: Home) -> None:
     hass = home.hass
     before = set(hass.entities())
