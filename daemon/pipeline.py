@@ -28,6 +28,7 @@ from daemon.config.rules import FightRule
 from daemon.engines import Engines
 from daemon.events import EventReporter
 from daemon.evidence import labels_of
+from daemon.media import AlertMedia
 from daemon.messages import Message
 from daemon.posture import Posture, Postures, plausible
 from daemon.reasons import EndReason
@@ -67,15 +68,23 @@ class CameraPipeline:
         settings: the camera's effective settings.
         topics: where its messages go.
         clock: sums the time of each stage; one of its own by default.
+        media: gives alerts their pictures and clips; None gives none.
     """
 
     def __init__(
-        self, name: str, settings: CameraConfig, topics: Topics, *, clock: StageClock | None = None
+        self,
+        name: str,
+        settings: CameraConfig,
+        topics: Topics,
+        *,
+        clock: StageClock | None = None,
+        media: AlertMedia | None = None,
     ) -> None:
         self.name = name
         self.clock = clock or StageClock()
         self.alerts_enabled = True
         self._settings = settings
+        self._media = media
         self._topics = topics
         self._tracker = make_tracker(name, settings.track)
         self._cuts = CutDetector()
@@ -141,6 +150,10 @@ class CameraPipeline:
             messages = self._events.update(scene)
             if self.alerts_enabled:
                 messages += self._alerts.evaluate(scene)
+        if self._media is not None:
+            with clock.stage("media"):
+                messages = self._media.attach(frame, scene, messages)
+        with clock.stage("report"):
             if self._settings.publish_tracks:
                 messages.append(self._events.tracks_message(scene))
         self._forget(track.id for track in tracks if track.state is TrackState.REMOVED)
@@ -170,7 +183,7 @@ class CameraPipeline:
     def set_alerts_enabled(self, enabled: bool, captured_at: float) -> list[Message]:
         """Switches the rules on or off; alerts that are ON are cleared when switched off."""
         self.alerts_enabled = enabled
-        return [] if enabled else self._alerts.close(captured_at, EndReason.SWITCHED_OFF)
+        return [] if enabled else self._close_alerts(captured_at, EndReason.SWITCHED_OFF)
 
     @property
     def active_alerts(self) -> tuple[str, ...]:
@@ -179,7 +192,14 @@ class CameraPipeline:
 
     def close(self, captured_at: float, reason: EndReason = EndReason.SHUTDOWN) -> list[Message]:
         """Ends whatever is still open: alerts, actions and events."""
-        return [*self._alerts.close(captured_at, reason), *self._events.close(captured_at, reason)]
+        messages = self._close_alerts(captured_at, reason)
+        if self._media is not None:
+            self._media.close()
+        return [*messages, *self._events.close(captured_at, reason)]
+
+    def _close_alerts(self, captured_at: float, reason: EndReason) -> list[Message]:
+        messages = self._alerts.close(captured_at, reason)
+        return messages if self._media is None else self._media.conclude(messages)
 
     def _update_actions(
         self, frame: Frame, tracks: Sequence[Track], poses: dict[str, Pose], engines: Engines

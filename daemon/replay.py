@@ -15,18 +15,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from daemon.annotate import VideoWriter, annotate
+from daemon.annotate import annotate
 from daemon.capture import EndOfStream, Frame, FrameReader
 from daemon.config import CameraConfig, Config
 from daemon.engines import Engines
 from daemon.errors import UsageError
 from daemon.expectations import RaisedAlert
 from daemon.landmark_log import LandmarkLog
+from daemon.media.privacy import PrivacyMasks
 from daemon.messages import Message
 from daemon.pipeline import CameraPipeline, FrameResult
 from daemon.scene import Scene
 from daemon.timing import StageClock
 from daemon.topics import Topics
+from daemon.video_writer import VideoWriter
 from tracker.association import TrackState
 
 __all__ = ["ReplayOutputs", "ReplaySummary", "pick_camera", "replay"]
@@ -187,6 +189,7 @@ class _ClipRun:
         self._clip, self._camera, self._settings = clip, camera, settings
         self._pipeline, self._outputs, self._events, self._summary = pipeline, outputs, events, summary
         self._several = several
+        self._masks = PrivacyMasks(settings.privacy_masks)
         self._begin = 0.0  # UTC epoch seconds of the first frame
 
     def run(
@@ -280,7 +283,8 @@ class _ClipRun:
         if video is not None:
             with self._pipeline.clock.stage("annotate"):
                 zones = {name: zone.points for name, zone in self._settings.zones.items()}
-                video.write(annotate(frame.image, scene, zones, self._pipeline.active_alerts))
+                drawn = annotate(frame.image, scene, zones, self._pipeline.active_alerts)
+                video.write(self._masks.cover(drawn))
 
 
 def _mot_rows(scene: Scene, number: int) -> list[str]:

@@ -8,6 +8,7 @@ from daemon.config.detect import DetectConfig
 from daemon.config.errors import ConfigError
 from daemon.config.fights import FightsConfig
 from daemon.config.loading import load_config
+from daemon.config.media import ClipsConfig, SnapshotsConfig, Style
 from daemon.config.mqtt import MqttConfig, TlsConfig
 from daemon.config.pose import PoseConfig
 from daemon.config.root import Config
@@ -21,6 +22,7 @@ from daemon.config.zones import Zone
 __all__ = [
     "ActionsConfig",
     "CameraConfig",
+    "ClipsConfig",
     "Config",
     "ConfigError",
     "DetectConfig",
@@ -33,7 +35,9 @@ __all__ = [
     "PoseConfig",
     "ReconnectConfig",
     "Rule",
+    "SnapshotsConfig",
     "StorageConfig",
+    "Style",
     "TlsConfig",
     "TrackConfig",
     "Zone",

@@ -13,6 +13,7 @@ from daemon.config.actions import ActionsConfig
 from daemon.config.base import ConfigModel, Duration, Name, resolve_path
 from daemon.config.detect import DetectConfig
 from daemon.config.fights import FightsConfig
+from daemon.config.media import ClipsConfig, SnapshotsConfig
 from daemon.config.pose import PoseConfig
 from daemon.config.rules import DEFAULT_RULES, Rule
 from daemon.config.track import TrackConfig
@@ -93,6 +94,11 @@ class CameraConfig(ConfigModel):
     zones: dict[Name, Zone] = Field(
         default_factory=dict, title="Zones", description="Named polygons in 0..1 of the image."
     )
+    privacy_masks: dict[Name, Zone] = Field(
+        default_factory=dict,
+        title="Privacy masks",
+        description="Named polygons in 0..1 of the image that are black in every picture and clip.",
+    )
     detect: DetectConfig = Field(
         default_factory=DetectConfig, title="Detection", description="What differs from the global `detect`."
     )
@@ -107,6 +113,14 @@ class CameraConfig(ConfigModel):
     )
     fights: FightsConfig = Field(
         default_factory=FightsConfig, title="Fights", description="What differs from the global `fights`."
+    )
+    snapshots: SnapshotsConfig = Field(
+        default_factory=SnapshotsConfig,
+        title="Snapshots",
+        description="What differs from the global `snapshots`.",
+    )
+    clips: ClipsConfig = Field(
+        default_factory=ClipsConfig, title="Clips", description="What differs from the global `clips`."
     )
     rules: dict[Name, Rule] = Field(
         default_factory=lambda: dict(DEFAULT_RULES),

@@ -9,6 +9,7 @@ from daemon.config.base import ConfigModel, Duration, Name
 from daemon.config.camera import CameraConfig
 from daemon.config.detect import DetectConfig
 from daemon.config.fights import FightsConfig
+from daemon.config.media import ClipsConfig, SnapshotsConfig
 from daemon.config.mqtt import MqttConfig
 from daemon.config.pose import PoseConfig
 from daemon.config.rules import DEFAULT_RULES, Rule
@@ -36,6 +37,12 @@ class Config(ConfigModel):
     )
     fights: FightsConfig = Field(
         default_factory=FightsConfig, title="Fights", description="Watching for fights."
+    )
+    snapshots: SnapshotsConfig = Field(
+        default_factory=SnapshotsConfig, title="Snapshots", description="The picture of an alert."
+    )
+    clips: ClipsConfig = Field(
+        default_factory=ClipsConfig, title="Clips", description="The short video of an alert."
     )
     rules: dict[Name, Rule] = Field(
         default_factory=lambda: dict(DEFAULT_RULES),
