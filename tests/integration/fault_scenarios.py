@@ -76,8 +76,9 @@ class Outcome:
     @property
     def in_order(self) -> bool:
         """Whether the first arrivals are in the order of publishing."""
-        first = [key for key in dict.fromkeys(self.received) if key in set(self.sent)]
-        return first == [key for key in self.sent if key in set(first)]
+        sent, received = set(self.sent), set(self.received)
+        first = [key for key in dict.fromkeys(self.received) if key in sent]
+        return first == [key for key in self.sent if key in received]
 
 
 class Daemon:
