@@ -14,6 +14,7 @@ from daemon.config.pose import PoseConfig
 from daemon.config.root import Config
 from daemon.config.rules import Rule
 from daemon.config.schema import json_schema
+from daemon.config.storage import StorageConfig
 from daemon.config.system import LogConfig, PerformanceConfig
 from daemon.config.track import TrackConfig
 from daemon.config.zones import Zone
@@ -35,6 +36,7 @@ __all__ = [
     "ReconnectConfig",
     "Rule",
     "SnapshotsConfig",
+    "StorageConfig",
     "Style",
     "TlsConfig",
     "TrackConfig",

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from daemon.config.document import Document, KeyPath, Problem, dotted
 from daemon.config.errors import ConfigError
-from daemon.config.known_keys import KnownKeys, nearest
+from daemon.config.known_keys import MOVED, KnownKeys, nearest
 from daemon.config.overrides import origin
 from daemon.masking import mask_url
 
@@ -95,6 +95,8 @@ def _describe(
 ) -> str:
     kind, message = details["type"], details["msg"]
     if kind == "extra_forbidden":
+        if path in MOVED:
+            return f"is gone: use {MOVED[path]}"
         keys = known.at(path[:-1], data)
         near = nearest(str(path[-1]), keys)
         if near is not None:

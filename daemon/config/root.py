@@ -13,6 +13,7 @@ from daemon.config.media import ClipsConfig, SnapshotsConfig
 from daemon.config.mqtt import MqttConfig
 from daemon.config.pose import PoseConfig
 from daemon.config.rules import DEFAULT_RULES, Rule
+from daemon.config.storage import StorageConfig
 from daemon.config.system import LogConfig, PerformanceConfig
 from daemon.config.track import TrackConfig
 
@@ -23,6 +24,9 @@ class Config(ConfigModel):
     """posewatch.yaml; its sections from `detect` to `rules` hold for cameras without their own."""
 
     mqtt: MqttConfig = Field(default_factory=MqttConfig, title="MQTT", description="The broker.")
+    storage: StorageConfig = Field(
+        default_factory=StorageConfig, title="Storage", description="What is kept on disk."
+    )
     detect: DetectConfig = Field(
         default_factory=DetectConfig, title="Detection", description="Finding people."
     )
