@@ -65,7 +65,7 @@ class Listener:
         assert subscribed.wait(10)
 
     def _take(self, _client: object, _data: object, message: mqtt.MQTTMessage) -> None:
-        payload = message.payload.decode()
+        payload = message.payload.decode(errors="replace")  # pictures come as well
         try:
             body = json.loads(payload)
         except ValueError:
