@@ -8,6 +8,7 @@ import time
 from daemon.capture import Camera, CameraState, Frame
 from daemon.config import Config
 from daemon.engines import Engines
+from daemon.media import AlertMedia
 from daemon.messages import Message
 from daemon.pipeline import CameraPipeline
 from daemon.reasons import EndReason
@@ -24,13 +25,14 @@ class Channel:
         name: the camera's name in the configuration.
         config: the whole configuration.
         topics: where messages go.
+        media: gives alerts their pictures and clips.
     """
 
-    def __init__(self, name: str, config: Config, topics: Topics) -> None:
+    def __init__(self, name: str, config: Config, topics: Topics, media: AlertMedia) -> None:
         self.name = name
         self.settings = config.cameras[name]
-        self._topics = topics
-        self.pipeline = CameraPipeline(name, self.settings, topics)
+        self._topics, self._media = topics, media
+        self.pipeline = self._make_pipeline()
         self.camera = Camera(name, self.settings)
         self.latency = LatencyMeter()
         self.lock = threading.Lock()
@@ -72,11 +74,14 @@ class Channel:
         """Ends whatever is open; what comes next is new, with new ids. The caller holds the lock."""
         messages = self.pipeline.close(self.last_captured_at, reason)
         alerts_enabled = self.pipeline.alerts_enabled
-        self.pipeline = CameraPipeline(self.name, self.settings, self._topics)
+        self.pipeline = self._make_pipeline()
         self.pipeline.alerts_enabled = alerts_enabled
         self._apply_profile()
         self._last_monotonic = None
         return messages
+
+    def _make_pipeline(self) -> CameraPipeline:
+        return CameraPipeline(self.name, self.settings, self._topics, media=self._media)
 
     def _apply_profile(self) -> list[Message]:
         switch = getattr(self.pipeline, "set_profile", None)

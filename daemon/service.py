@@ -16,6 +16,7 @@ from daemon.channel import Channel
 from daemon.config import Config
 from daemon.engines import Engines
 from daemon.homeassistant import BIRTH, announce, birth_topic
+from daemon.media import MediaLibrary
 from daemon.messages import Message
 from daemon.mqtt import Publisher, read_choice, read_switch
 from daemon.pipeline import watches_fights
@@ -52,7 +53,10 @@ class Service:
         self._usage = ProcessUsage()
         folder = state_folder(config.storage)
         self._state_lock = StateLock(folder)
-        self._channels = [Channel(name, config, self._topics) for name in config.cameras]
+        self._media = MediaLibrary(config, self._topics, folder)
+        self._channels = [
+            Channel(name, config, self._topics, self._media.camera(name)) for name in config.cameras
+        ]
         workers = config.performance.workers or len(os.sched_getaffinity(0))
         active = sum(channel.settings.enabled for channel in self._channels)
         engines = [Engines() for _ in range(max(1, min(workers, active)))]
@@ -127,6 +131,7 @@ class Service:
     def _look_after_the_store(self) -> None:
         """Keeps the store in order; says so where the disk fails or is well again, or messages were lost."""
         self._store.tidy()
+        self._media.prune(time.time())
         self._close_what_was_left_open()
         if (self._store.status, self._store.dropped) != self._storage_reported:
             self._publish([self._storage_state()])
@@ -319,6 +324,7 @@ class Service:
         for channel in self._channels:
             self._publish(channel.pipeline.close(channel.last_captured_at))
         self._publish([self._stats()])
+        self._media.close(timeout=3.0)
         self._publisher.close(timeout=5.0)
         self._store.close()
         self._state_lock.release()

@@ -191,7 +191,7 @@ class AlertMedia:
         if self._store is not None:
             file = self._store.write_snapshot(self._camera, subject.alert, jpeg)
         topic = self._topics.snapshot(self._camera, subject.rule)
-        messages = [Message(topic, jpeg, qos=1, retain=settings.retain)] if publish else []
+        messages = [Message(topic, jpeg, qos=1, retain=settings.retain, expendable=True)] if publish else []
         if not publish and file is None:
             return [], None
         return messages, {"topic": topic if publish else None, "file": file, "style": style}

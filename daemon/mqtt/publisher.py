@@ -20,7 +20,8 @@ __all__ = ["Publisher"]
 
 _log = logging.getLogger(__name__)
 _BACKOFF = (0.5, 30.0)
-_LOG_INTERVAL = 60.0
+_LOG_INTERVAL = 60.0  # seconds between two lines about the same problem
+_MAX_PROBLEMS = 20
 _GOODBYE = 1.0  # seconds that are kept of a close for `offline`
 
 
@@ -44,7 +45,7 @@ class Publisher:
         self._commands = Commands()
         self._wake, self._closing, self._connected = threading.Event(), threading.Event(), threading.Event()
         self._deadline = 0.0
-        self._logged: tuple[str, float] = ("", float("-inf"))
+        self._logged: dict[str, float] = {}  # problems, and when each was last said
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
     @property
@@ -147,7 +148,6 @@ class Publisher:
     def _pump(self, connection: Connection) -> bool:
         """Sends until the connection is lost, or closed; returns whether `offline` was delivered."""
         _log.info("mqtt_connected host=%s port=%d", self._settings.host, self._settings.port)
-        self._logged = ("", float("-inf"))
         connection.subscribe(self._commands.topics)
         self._outbox.connected(Message(self._topics.status(), "online", 1, True))
         self._connected.set()
@@ -169,9 +169,10 @@ class Publisher:
         return False
 
     def _complain(self, problem: str) -> None:
-        text, at = self._logged
         now = time.monotonic()
-        if problem != text or now - at >= _LOG_INTERVAL:
-            self._logged = (problem, now)
+        if now - self._logged.get(problem, float("-inf")) >= _LOG_INTERVAL:
+            if len(self._logged) >= _MAX_PROBLEMS:
+                self._logged.clear()
+            self._logged[problem] = now
             host, port = self._settings.host, self._settings.port
             _log.warning("mqtt_unavailable host=%s port=%d reason=%r; trying again", host, port, problem)

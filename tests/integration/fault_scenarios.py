@@ -11,11 +11,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from consumer import Consumer, Key, keys_of
@@ -36,6 +38,7 @@ _BACKOFF = (0.05, 0.2)
 _PERSISTENT = "persistence true\npersistence_location {}/\nautosave_on_changes true\nautosave_interval 1\n"
 _UNLIMITED = "max_queued_messages 0\nmax_inflight_messages 0\n"
 _SLOW = 60.0
+_STORY = ("new", "update", "end")
 
 
 class Unavailable(Exception):  # noqa: N818
@@ -73,8 +76,9 @@ class Outcome:
     @property
     def in_order(self) -> bool:
         """Whether the first arrivals are in the order of publishing."""
-        first = [key for key in dict.fromkeys(self.received) if key in set(self.sent)]
-        return first == [key for key in self.sent if key in set(first)]
+        sent, received = set(self.sent), set(self.received)
+        first = [key for key in dict.fromkeys(self.received) if key in sent]
+        return first == [key for key in self.sent if key in received]
 
 
 class Daemon:
@@ -141,7 +145,7 @@ def _outcome(daemon: Daemon, consumer: Consumer, since: float, **log: Any) -> Ou
     """Waits until everything is there, or nothing comes any more."""
     with contextlib.suppress(AssertionError):
         wait_for(consumer.has(daemon.sent), _SLOW)
-    seconds = consumer.last_at - since
+    seconds = max(0.0, consumer.last_at - since)
     wait_for(lambda: daemon.is_done, what="an empty queue")
     return Outcome(list(daemon.sent), list(consumer.keys), seconds, dict(consumer.state), log)
 
@@ -245,6 +249,57 @@ def half_open(folder: Path) -> Outcome:
         gate.thaw()
         since = time.monotonic()
         return _outcome(daemon, consumer, since, noticed=noticed)
+
+
+def flapping(folder: Path) -> Outcome:
+    """Four cameras publish while the connection stalls or breaks ten times, at random moments."""
+    random = Random(1)
+    never = threading.Event()
+    with (
+        Broker(folder, settings=_UNLIMITED) as broker,
+        Gate(broker.port) as gate,
+        Consumer(broker.port) as consumer,
+        Daemon(folder / "state", gate.port) as daemon,
+    ):
+        over = threading.Event()
+
+        def watch(camera: str, sent: list[Key]) -> None:
+            number = 0
+            while not over.wait(0.01):
+                number += 1
+                messages = [_event(kind, f"1700000000000-{camera}-{number}", camera) for kind in _STORY]
+                daemon.publisher.publish(messages)
+                sent += keys_of(messages)
+
+        sent: list[list[Key]] = [[] for _ in range(4)]
+        cameras = [
+            threading.Thread(target=watch, args=(f"camera{number}", keys)) for number, keys in enumerate(sent)
+        ]
+        for camera in cameras:
+            camera.start()
+        for number in range(10):
+            never.wait(random.uniform(0.0, 0.5))
+            gate.freeze()
+            never.wait(random.uniform(0.0, 0.5))
+            if number % 3:  # what was under way is gone
+                gate.shut()
+            gate.thaw()
+            never.wait(random.uniform(0.0, 0.3))
+            gate.open()
+        over.set()
+        for camera in cameras:
+            camera.join()
+        # The order counts within each camera.
+        daemon.sent = [key for keys in sent for key in keys]
+        outcome = _outcome(daemon, consumer, time.monotonic())
+        received = [key for number in range(4) for key in outcome.received if f"/camera{number}/" in key[0]]
+        return replace(outcome, received=received)
+
+
+def _event(kind: str, item: str, camera: str) -> Message:
+    after = {"id": item, "camera": camera, "start_time": 1.0, "end_time": None}
+    payload = {"type": kind, "seq": _STORY.index(kind), "reason": None, "before": None, "after": after}
+    return Message(f"posewatch/{camera}/events", payload, 1)
 
 
 def slow_consumer(folder: Path) -> Outcome:
@@ -380,7 +435,7 @@ def killed_daemon(folder: Path, clip: Path) -> Outcome:
             wait_for(consumer.has(before), _SLOW, "what waited")
             sent = before + [key for key in map(_key, stored()) if key not in set(before)]
             wait_for(consumer.has(sent), _SLOW, "what was ended")
-            seconds = consumer.last_at - since
+            seconds = max(0.0, consumer.last_at - since)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
@@ -432,6 +487,7 @@ SCENARIOS: dict[str, Callable[[Path], Outcome]] = {
     "broker restarted without persistence": restarted_without_persistence,
     "broker refuses the password, then takes it": refused_credentials,
     "half-open connection (nothing passes, nothing closes)": half_open,
+    "connection stalls or breaks ten times at random": flapping,
     "consumer takes 2 ms a message": slow_consumer,
     "10,000 events queued": ten_thousand,
     "disk full for a while": disk_full,

@@ -577,7 +577,7 @@ class Lifelike(RuleBasedStateMachine):
 
 
 TestLifelike = Lifelike.TestCase
-TestLifelike.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestLifelike.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
 
 
 def test_payloads_are_what_was_sent(tmp_path):
