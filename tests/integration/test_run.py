@@ -330,3 +330,23 @@ def test_it_runs_where_nothing_can_be_stored_and_says_so(pose_model: Path, tmp_p
             wait_for(lambda: listener.last("storage")["state"] == "ok", SLOW, "the disk")
             assert daemon.process.poll() is None
         assert "state_directory_unusable" in daemon.log.read_text()
+
+
+def test_home_assistant_is_told_everything_again_when_it_starts(pose_model: Path, tmp_path: Path) -> None:
+    assert pose_model.is_file()
+    url = f"rtsp://127.0.0.1:{free_port()}/nobody"
+    with (
+        Broker(tmp_path) as broker,
+        watching(tmp_path, broker.port, url, lambda one: one.last("status") == "online") as (_, listener),
+    ):
+
+        def told(topic: str) -> int:
+            return sum(one.topic == topic for one in list(listener.received))
+
+        device, state = "homeassistant/device/posewatch/street/config", "posewatch/street/alert/about"
+        wait_for(lambda: told(device) == 1 and told(state) == 1, SLOW, "the first time")
+        listener.client.publish("homeassistant/status", "offline", qos=1)
+        listener.client.publish("homeassistant/status", "online", qos=1)
+        wait_for(lambda: told(device) == 2 and told(state) == 2, SLOW, "the second time")
+        rule = next(one.body for one in listener.received if one.topic == device)["components"]["rule_about"]
+        assert rule["state_topic"] == state
