@@ -9,8 +9,10 @@ from daemon.config.base import ConfigModel, Duration, Name
 from daemon.config.camera import CameraConfig
 from daemon.config.detect import DetectConfig
 from daemon.config.fights import FightsConfig
+from daemon.config.filters import FiltersConfig
 from daemon.config.mqtt import MqttConfig
 from daemon.config.pose import PoseConfig
+from daemon.config.references import UnknownNamesError, unknown_names
 from daemon.config.rules import DEFAULT_RULES, Rule
 from daemon.config.system import LogConfig, PerformanceConfig
 from daemon.config.track import TrackConfig
@@ -25,6 +27,9 @@ class Config(ConfigModel):
     detect: DetectConfig = Field(
         default_factory=DetectConfig, title="Detection", description="Finding people."
     )
+    filters: FiltersConfig = Field(
+        default_factory=FiltersConfig, title="Filters", description="Which detections are taken for people."
+    )
     track: TrackConfig = Field(default_factory=TrackConfig, title="Tracking", description="Following people.")
     pose: PoseConfig = Field(default_factory=PoseConfig, title="Pose", description="Reading poses.")
     actions: ActionsConfig = Field(
@@ -37,6 +42,12 @@ class Config(ConfigModel):
         default_factory=lambda: dict(DEFAULT_RULES),
         title="Rules",
         description="When to alert, by name; falls, lying and fights when left out, none with {}.",
+    )
+    profiles: tuple[Name, ...] = Field(
+        default=(),
+        title="Profiles",
+        description="Such as home, away, night, for rules that name some; the first is in use until another "
+        "is chosen.",
     )
     cameras: dict[Name, CameraConfig] = Field(title="Cameras", description="The cameras, by name.")
     performance: PerformanceConfig = Field(
@@ -52,16 +63,18 @@ class Config(ConfigModel):
     )
 
     @model_validator(mode="after")
-    def _zones_exist(self) -> Config:
-        known = {zone for camera in self.cameras.values() for zone in camera.zones}
-        for camera in self.cameras.values():
-            for name, rule in camera.rules.items():
-                for zone in rule.zones:
-                    if zone not in known:
-                        raise ValueError(
-                            f"rule {name!r} names the zone {zone!r}, which no camera has: add it"
-                        )
+    def _names_are_known(self) -> Config:
+        problems = unknown_names(self.profiles, self.rules, self.cameras)
+        if problems:
+            raise UnknownNamesError(problems)
         return self
+
+    @field_validator("profiles")
+    @classmethod
+    def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("names a profile twice: keep one")
+        return value
 
     @field_validator("cameras")
     @classmethod
