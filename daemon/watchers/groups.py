@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from daemon.scene import Scene
 from daemon.watchers.base import Key, Observation, Watcher
+from daemon.watchers.memory import TrackMemory
 
 __all__ = ["Group"]
 
+_KEEP = 4.0  # seconds for which somebody who is gone is known again in the same place
 _TOLERANCE = 1e-6
 
 
@@ -38,50 +40,39 @@ class Group(Watcher):
         # A second; what is over in a moment, such as a crossing, is remembered until it clears.
         self._gap = min(inner.gap, 1.0) if inner.wait else inner.gap
         self._patience = max(self._gap, inner.rule.clear) if inner.outlives_track else self._gap
-        self._members: dict[Key, _Member] = {}
+        self._members: TrackMemory[dict[str, _Member]] = TrackMemory(dict, max(self._patience, _KEEP))
 
     def observe(self, scene: Scene, open_keys: frozenset[Key]) -> list[Observation]:  # noqa: ARG002
         """The groups that are large enough."""
-        now, seen = scene.monotonic, {person.track.id for person in scene.confirmed}
-        self._follow(scene)
-        for one in self._inner.observe(scene, frozenset(self._members)):
-            known = self._members.get(one.key)
+        now = scene.monotonic
+        seen = {person.track.id: members for person, members in self._members.update(scene)}
+        begun = {(track, zone) for track, members in self._members.items() for zone in members}
+        for one in self._inner.observe(scene, frozenset(begun)):
+            track, zone = one.tracks[0], one.key[1]
+            known = seen[track].get(zone)
             if one.counts or (known is not None and self._inner.lasts):
-                self._members[one.key] = _Member(one, now)
+                seen[track][zone] = _Member(one, now)
             elif known is not None:
                 known.observation = one
-        self._members = {
-            key: member
-            for key, member in self._members.items()
-            if now - member.at < (self._gap if key[0] in seen else self._patience) - _TOLERANCE
-            or now == member.at
-        }
-        groups: dict[str, list[Observation]] = defaultdict(list)
-        for key, member in self._members.items():
-            groups[key[1]].append(member.observation)
-        found = [self._group(zone, members, seen) for zone, members in groups.items()]
+        groups: dict[str, list[_Member]] = defaultdict(list)
+        tracks: dict[str, list[str]] = defaultdict(list)
+        for track, members in self._members.items():
+            patience = self._gap if track in seen else self._patience
+            for zone, member in list(members.items()):
+                if member.at < now and now - member.at >= patience - _TOLERANCE:
+                    del members[zone]
+                    continue
+                groups[zone].append(member)
+                tracks[zone] += [track] if track in seen else []
+        found = [self._group(zone, members, tracks[zone]) for zone, members in groups.items()]
         return [one for one in found if one is not None]
 
-    def _group(self, zone: str, members: list[Observation], seen: set[str]) -> Observation | None:
+    def _group(self, zone: str, members: list[_Member], tracks: list[str]) -> Observation | None:
         """All of them as one, or None where they are too few; its score is that which so many reach."""
-        least = self.rule.min_people
-        tracks = tuple(one.tracks[0] for one in members if one.tracks[0] in seen)
+        least, all_of_them = self.rule.min_people, [member.observation for member in members]
         if len(members) < least or not tracks:
             return None
-        best = sorted(members, key=lambda one: one.score, reverse=True)[least - 1]
-        zones = tuple(dict.fromkeys(name for one in members for name in one.zones))
+        best = sorted(all_of_them, key=lambda one: one.score, reverse=True)[least - 1]
+        zones = tuple(dict.fromkeys(name for one in all_of_them for name in one.zones))
         facts = {**best.facts, "people": len(members)}
-        return Observation(("", zone), best.score, tracks, zones, best.action, facts=facts)
-
-    def _follow(self, scene: Scene) -> None:
-        """Goes on with bodies that have other ids now; a new scene has nobody of the old one."""
-        if scene.cut:
-            self._members.clear()
-        if not scene.renamed:
-            return
-        moved = {}
-        for (track, zone), member in self._members.items():
-            name = scene.renamed.get(track, track)
-            one = replace(member.observation, key=(name, zone), tracks=(name,))
-            moved[name, zone] = _Member(one, member.at)
-        self._members = moved
+        return Observation(("", zone), best.score, tuple(tracks), zones, best.action, facts=facts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -55,6 +55,10 @@ class TrackMemory(Generic[State]):
             self._known[track.id] = _Known(known.state, track.box, scene.monotonic)
             found.append((person, known.state))
         return found
+
+    def items(self) -> Iterator[tuple[str, State]]:
+        """Everybody who is remembered, seen or not: the track and the state."""
+        return ((track, known.state) for track, known in self._known.items())
 
     def _inherited(self, person: Person, seen: set[str]) -> _Known[State]:
         for key, known in self._known.items():

@@ -9,7 +9,6 @@ from daemon.config.rules import RuleBase
 from daemon.scene import Person, Scene
 from daemon.watchers.base import Key, Observation, Watcher, of_person
 from daemon.watchers.memory import TrackMemory
-from tracker.tracks import rename
 
 __all__ = ["Absence", "Presence", "ZoneExit"]
 
@@ -88,6 +87,13 @@ class ZoneExit(Watcher):
         return True
 
 
+@dataclass(slots=True)
+class _Present:
+    """Somebody who was where somebody should be: when last, in monotonic seconds."""
+
+    at: float = float("-inf")
+
+
 class Absence(Watcher):
     """Fewer people than there should be, in the zones together or in the image.
 
@@ -97,22 +103,19 @@ class Absence(Watcher):
     def __init__(self, rule: RuleBase) -> None:
         super().__init__(rule)
         self.gap, self.pause = 0.0, _PAUSE
-        self._seen: dict[str, float] = {}
+        self._people_seen = TrackMemory(_Present)
 
     def observe(self, scene: Scene, open_keys: frozenset[Key]) -> list[Observation]:  # noqa: ARG002
         """That there are too few, if so."""
-        rename(self._seen, scene.renamed)
-        if scene.cut:
-            self._seen.clear()
-        present = [one for one in self._people(scene) if one.track.score >= self.rule.min_score]
-        self._seen.update(dict.fromkeys((one.track.id for one in present), scene.monotonic))
-        oldest = scene.monotonic - _HIDDEN + _TOLERANCE
-        self._seen = {track: at for track, at in self._seen.items() if at > oldest}
-        if len(self._seen) >= self.rule.min_people:
+        now, tracks = scene.monotonic, []
+        for person, present in self._people_seen.update(scene):
+            if self._applies(person) and person.track.score >= self.rule.min_score:
+                present.at = now
+                tracks.append(person.track.id)
+        count = sum(now - present.at < _HIDDEN - _TOLERANCE for _, present in self._people_seen.items())
+        if count >= self.rule.min_people:
             return []
-        tracks = tuple(one.track.id for one in present)
-        facts = {"people": len(self._seen)}
-        return [Observation(("", ""), 1.0, tracks, self.rule.zones, None, facts=facts)]
+        return [Observation(("", ""), 1.0, tuple(tracks), self.rule.zones, None, facts={"people": count})]
 
 
 def _of(person: Person) -> Observation:
