@@ -19,6 +19,7 @@ __all__ = ["AlertEngine"]
 _UPDATE_INTERVAL = 10.0  # seconds between two updates of an alert
 _NEWS_INTERVAL = 1.0  # seconds to an update that names further people or zones
 _PAUSE = 2.5  # times the last interval between two frames: what takes longer is a pause
+_SLOWEST = 5.0  # seconds between two frames at the lowest rate: what is expected before it is known
 _TOLERANCE = 1e-6
 
 
@@ -111,7 +112,7 @@ class AlertEngine:
 
     def _is_after_pause(self, now: float) -> bool:
         elapsed = 0.0 if self._last is None else now - self._last
-        paused = self._interval > 0.0 and elapsed > _PAUSE * self._interval
+        paused = elapsed > _PAUSE * (self._interval or _SLOWEST)
         self._last, self._interval = now, elapsed
         return paused
 

@@ -60,6 +60,7 @@ class Situations:
             self._open = [one for one in self._open if one.raised or one.last >= oldest]
         self._rename(scene.renamed)
         if scene.cut:  # nobody in this scene is in the place of somebody in the one before
+            self._open = [one for one in self._open if one.raised or one.owners]
             for one in self._open:
                 one.box = None
             self._cooling = [replace(one, box=None) for one in self._cooling]
