@@ -16,8 +16,8 @@ from daemon.watchers import Key, Observation
 __all__ = ["Box", "Sample", "Situation"]
 
 _MAX_SAMPLES = 32  # kept of the evidence; halved by leaving out every second when full
-_MAX_TRACKS = 24  # remembered, those seen last
-_MAX_ZONES = 16
+_MAX_TRACKS = 16  # remembered, those seen last
+_MAX_ZONES = 8
 
 Box: TypeAlias = NDArray[np.float32]
 

@@ -26,18 +26,24 @@ Floats = NDArray[np.float64]
 def crossings(line: Floats, start: Floats, end: Floats) -> int:
     """How often a step crosses a line from its left to its right, less the crossings back.
 
-    Left and right are those of somebody who walks along the line, the image taken as a map.
+    Left and right are those of somebody who walks along the line, the image taken as a map. What lies exactly
+    on the line or goes exactly through a corner is taken as if all feet were a hair to the right and, less
+    still, down: so that every way crosses as often as it must, whatever its points.
 
     Args:
         line: (N, 2) points in their order.
         start: (2,) where the step begins.
-        end: (2,) where it ends; a point on the line belongs to its left.
+        end: (2,) where it ends.
     """
     first, along = line[:-1], np.diff(line, axis=0)
     step = end - start
     # On an image, whose y goes down, the cross product is positive on the right.
-    before, after = _cross(along, start - first) > 0, _cross(along, end - first) > 0
-    ends = _cross(step, line - start) > 0  # of which side of the step the line's points are
+    right = np.where(along[:, 1] != 0, along[:, 1] < 0, along[:, 0] > 0)  # of the hair
+    before = _positive(_cross(along, start - first), right)
+    after = _positive(_cross(along, end - first), right)
+    # On which side of the step the line's points are.
+    beyond = step[1] > 0 if step[1] != 0 else step[0] < 0
+    ends = _positive(_cross(step, line - start), np.full(len(line), beyond))
     return int(((before != after) & (ends[:-1] != ends[1:])) @ np.where(after, 1, -1))
 
 
@@ -47,6 +53,11 @@ def distance(line: Floats, point: Floats) -> float:
     share = ((point - first) * along).sum(axis=1) / np.maximum((along**2).sum(axis=1), 1e-12)
     nearest = first + np.clip(share, 0.0, 1.0)[:, None] * along
     return float(np.linalg.norm(nearest - point, axis=1).min())
+
+
+def _positive(values: Floats, zero: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which values are above 0; `zero` says it of those that are exactly 0."""
+    return np.where(values != 0.0, values > 0.0, zero)
 
 
 def _cross(one: Floats, other: Floats) -> Floats:

@@ -1,8 +1,8 @@
 """A made-up camera for the state machine of alerts: people in lanes, and a record of what was to be seen.
 
-Everybody keeps to a lane, so far from the next one that nobody there can be taken for somebody else. Zones are
-the left and the right half, the line goes up the middle. What a frame showed is kept as plain facts, which
-`alert_oracle` judges by without any code of the daemon.
+Everybody keeps to a lane, so far from the next one that nobody there can be taken for somebody else. Zones
+are the left and the right half, the line goes up the middle. What a frame showed is kept as plain facts, by
+which `alert_oracle` judges without any code of the daemon.
 """
 
 from __future__ import annotations
@@ -155,8 +155,10 @@ class World:
             if not body.hidden:
                 body.seen = self.t
         people = [self._person(lane, body) for lane, body in self.bodies.items()]
-        for body in self._removed:
-            people.append(a_person(body.track, at=self.t, state=REMOVED, first=body.first, seen=body.seen))
+        people += [
+            a_person(body.track, at=self.t, state=REMOVED, first=body.first, seen=body.seen)
+            for body in self._removed
+        ]
         places = []
         if self.fight is not None:
             score, count = self.fight
@@ -167,7 +169,7 @@ class World:
         )  # fmt: skip
         self.moments.append(
             Moment(
-                self.t, self.clock, {lane: self._sight(body) for lane, body in self.bodies.items() if not body.hidden},
+                self.t, self.clock, self._sights(),
                 frozenset(body.track for body in self.bodies.values()), self.fight, self._cut, self._paused,
                 self.profile,
             )
@@ -187,6 +189,9 @@ class World:
             action=body.action, action_score=body.action_score, scores={label: body.action_score},
             zones=("left" if body.x < 0.5 else "right",), first=body.first, seen=body.seen, score=body.score,
         )  # fmt: skip
+
+    def _sights(self) -> dict[int, Sight]:
+        return {lane: self._sight(body) for lane, body in self.bodies.items() if not body.hidden}
 
     def _sight(self, body: Body) -> Sight:
         tall = (LYING if body.action in ("lying", "falling") else UPRIGHT)[1]

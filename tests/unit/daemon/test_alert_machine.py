@@ -1,4 +1,4 @@
-"""Every rule at once, while people come, move, act, hide, are renamed, and the camera cuts, pauses and changes.
+"""Every rule at once, while people come, move, act, hide, are renamed, and the camera cuts, pauses, changes.
 
 A state machine plays a made-up camera (`alert_world`) against the engine. An oracle (`alert_oracle`) that
 shares no code with the engine judges every alert, and every alert that should be there and is not. More
@@ -68,6 +68,7 @@ def common(draw, zones=((), ("left",), BOTH), waits=(0.0, 0.5, 2.0)) -> dict[str
 
 @st.composite
 def every_rule(draw) -> dict[str, Rule]:
+    lasting = common(waits=(0.5, 2.0, 8.0))
     zoned = common(zones=(("left",), BOTH))
     direction = draw(st.sampled_from(["both", "left_to_right", "right_to_left"]))
     return {
@@ -80,8 +81,8 @@ def every_rule(draw) -> dict[str, Rule]:
         "lies": LyingRule(type="lying", **draw(common())),
         "out": ZoneExitRule(type="zone_exit", **draw(zoned)),
         "line": LineCrossingRule(type="line_crossing", line=MIDDLE, direction=direction, **draw(common())),
-        "gone": AbsenceRule(type="absence", min_score=0.5, **draw(common())),
-        "alone": AbsenceRule(type="absence", min_people=2, **draw(common())),
+        "gone": AbsenceRule(type="absence", min_score=0.5, **draw(lasting)),
+        "alone": AbsenceRule(type="absence", min_people=2, **draw(lasting)),
         "fight": FightRule(type="fight", **draw(common())),
         "fall": FallRule(type="fall", **draw(common())),
     }
@@ -280,7 +281,7 @@ class AlertMachine(RuleBasedStateMachine):
             if payload["type"] == "cleared":
                 assert payload["reason"] in reasons
                 assert (payload["reason"] in ("schedule", "profile")) == (
-                    name in off or "profile" in reasons and len(reasons) == 1
+                    name in off or ("profile" in reasons and len(reasons) == 1)
                 )
                 assert payload["end_time"] >= payload["start_time"]
                 alert.cleared, alert.reason = self.world.t, payload["reason"]
