@@ -135,6 +135,7 @@ LEAVES = ZoneExitRule(type="zone_exit", zones=BED)
         ([Part(0.0, zones=BED), Part(5.0, state=LOST), Part(9.0, state=REMOVED)], 0),  # lost in it
         ([Part(0.0, zones=BED), Part(5.0, state=LOST), Part(7.0)], 1),  # found outside
         ([Part(0.0, zones=BED), Part(5.0), Part(5.3, zones=BED)], 0),  # back before `for`
+        ([Part(0.0, zones=BED), Part(5.0), Part(5.4, zones=BED), Part(9.0), Part(9.4, zones=BED)], 0),  # both short
         ([Part(0.0), Part(4.8, zones=BED), Part(5.0)], 0),  # brushed it
         ([Part(0.0, zones=BED), Part(5.0), Part(6.0, zones=BED), Part(8.0)], 1),  # twice within the cool-down
         ([Part(0.0, zones=BED), Part(5.0, zones=FLOOR), Part(50.0, zones=BED), Part(60.0)], 2),
@@ -154,6 +155,31 @@ def test_leaving_is_told_after_for_at_any_rate(fps):
     rule = ZoneExitRule(type="zone_exit", zones=BED, **{"for": 6})
     [(at, _)] = told(Camera(one(rule), fps=fps).play(60.0, a=[Part(0.0, zones=BED), Part(20.0)]))
     assert 26.0 <= at <= 26.0 + 1 / fps + 0.01
+
+
+@pytest.mark.parametrize(
+    "rule", [LEAVES, ZoneEntryRule(type="zone_entry", zones=BED), CrowdRule(type="crowd", min_people=2)]
+)
+def test_who_is_seen_too_weakly_does_not_count(rule):
+    """Neither in a zone, nor out of it, nor in a crowd; and is no reason to think that somebody is there."""
+    rule = rule.model_copy(update={"min_score": 0.5, "for_": 0.0})
+    for score, count in ((0.4, 0), (0.6, 1)):
+        engine, raised = AlertEngine("door", one(rule), Topics("posewatch")), 0
+        for n in range(40):
+            zones = BED if n < 20 else ()
+            people = [
+                a_person(name, at=n / 10, zones=zones, score=score, box=aside(k))
+                for k, name in enumerate("ab")
+            ]
+            messages = engine.evaluate(a_scene(n / 10, *people))
+            raised += sum("alerts" in m.topic and m.payload["type"] == "raised" for m in messages)
+        assert bool(raised) == bool(count)
+    absent = AlertEngine(
+        "door", one(AbsenceRule(type="absence", min_score=0.5, **{"for": 1})), Topics("posewatch")
+    )
+    for n in range(20):
+        absent.evaluate(a_scene(n / 10, a_person("a", at=n / 10, score=0.4)))
+    assert absent.active == ("it",)
 
 
 def test_a_track_that_breaks_at_the_edge_of_a_zone_leaves_it_all_the_same():
