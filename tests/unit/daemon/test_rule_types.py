@@ -135,7 +135,7 @@ LEAVES = ZoneExitRule(type="zone_exit", zones=BED)
         ([Part(0.0, zones=BED), Part(5.0, state=LOST), Part(9.0, state=REMOVED)], 0),  # lost in it
         ([Part(0.0, zones=BED), Part(5.0, state=LOST), Part(7.0)], 1),  # found outside
         ([Part(0.0, zones=BED), Part(5.0), Part(5.3, zones=BED)], 0),  # back before `for`
-        ([Part(0.0, zones=BED), Part(5.0), Part(5.4, zones=BED), Part(9.0), Part(9.4, zones=BED)], 0),  # both short
+        ([Part(0.0, zones=BED), Part(5.0), Part(5.4, zones=BED), Part(9.0), Part(9.4, zones=BED)], 0),
         ([Part(0.0), Part(4.8, zones=BED), Part(5.0)], 0),  # brushed it
         ([Part(0.0, zones=BED), Part(5.0), Part(6.0, zones=BED), Part(8.0)], 1),  # twice within the cool-down
         ([Part(0.0, zones=BED), Part(5.0, zones=FLOOR), Part(50.0, zones=BED), Part(60.0)], 2),
