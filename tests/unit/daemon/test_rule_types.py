@@ -481,6 +481,55 @@ def test_rules_of_a_camera():
     assert set(rules_of("door", rules, {"bed", "floor"})) == {"all", "here", "zone"}
 
 
+# --- another scene ---------------------------------------------------------------------------------------
+
+
+def over_a_cut(
+    rule: Rule, before: list[str], after: list[str], zones=(BED, BED), until: float = 10.0
+) -> list[float]:
+    """When alerts are raised; the scene changes at 3 s, and who is there then stands where others stood."""
+    engine, raised = AlertEngine("door", one(rule), Topics("posewatch")), []
+    for n in range(round(until * 10)):
+        at, cut = n / 10, n == 30
+        names, there = (before, zones[0]) if n < 30 else (after, zones[1])
+        people = [
+            a_person(name, at=at, first=0.0 if n < 30 else 3.0, zones=there, box=aside(k))
+            for k, name in enumerate(names)
+        ]
+        messages = engine.evaluate(replace(a_scene(at, *people), cut=cut))
+        raised += [at for m in messages if "alerts" in m.topic and m.payload["type"] == "raised"]
+    return raised
+
+
+@pytest.mark.parametrize(
+    ("rule", "before", "after"),
+    [
+        (AbsenceRule(type="absence", **{"for": 5}), [], []),
+        (CrowdRule(type="crowd", min_people=2, **{"for": 5}), ["a", "b"], ["c", "d"]),
+        (LoiteringRule(type="loitering", **{"for": 5}), ["a"], ["b"]),
+    ],
+    ids=lambda one: getattr(one, "type", ""),
+)
+def test_in_another_scene_it_begins_anew(rule, before, after):
+    assert over_a_cut(rule, before, after)[0] == pytest.approx(8.0)
+
+
+def test_who_stands_in_another_scene_has_not_come_from_this_one():
+    assert over_a_cut(LEAVES, ["a"], ["b"], (BED, ())) == []
+
+
+def test_a_crowd_that_is_gone_for_longer_than_a_second_begins_anew():
+    rule = CrowdRule(type="crowd", min_people=2, zones=BED)
+    for gap, raised in ((0.8, 5.0), (1.8, 3.0 + 1.8 + 5.0)):
+        people = {
+            name: [Part(0.0, zones=BED, box=box), Part(3.0, box=box), Part(3.0 + gap, zones=BED, box=box)]
+            for name, box in (("a", aside(0)), ("b", aside(2)))
+        }
+        assert [at for at, _ in told(Camera(one(rule), fps=10).play(20.0, **people))] == [
+            pytest.approx(raised, abs=0.11)
+        ]
+
+
 # --- the cool-down ---------------------------------------------------------------------------------------
 
 
