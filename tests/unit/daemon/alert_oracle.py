@@ -121,9 +121,8 @@ def may_raise(rule: Rule, moments: Sequence[Moment], since: float, lane: int | N
             moments, since, rule.for_, 0.0,
             lambda one: counted(rule, moments, numbers[one.t], zone) >= rule.min_people,
         )  # fmt: skip
-    gap = max(GAP, rule.clear) if rule.type in ("loitering", "lying") else GAP
-    if rule.type == "loitering":
-        gap = rule.clear
+    # Who lies may be hidden, and who stays may walk about, for as long as the alert takes to clear.
+    gap = {"loitering": rule.clear, "lying": max(GAP, rule.clear)}.get(rule.type, GAP)
     return lane is not None and held(
         moments, since, rule.for_, gap, lambda one: fits(rule, one.seen.get(lane), zone)
     )

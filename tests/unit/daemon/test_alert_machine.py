@@ -12,6 +12,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from alert_oracle import EPS, PRESENCE, crossed, fits, may_raise, must_be_on, watches
 from alert_world import LANES, Body, World
 from hypothesis import settings
@@ -36,9 +37,10 @@ from daemon.config.schedule import Hours
 from daemon.messages import Message
 from daemon.reasons import EndReason
 
+pytestmark = pytest.mark.timeout(900)  # to make a failure short takes hypothesis up to five minutes
+
 MIDDLE = ((0.5, 1.0), (0.5, 0.0))  # up the image: left of it is the left half
 BOTH = ("left", "right")
-SINGLE = ("waving", "running", "lying", "fall")
 BY_ZONE = ("entry", "stay", "crowd", "out")
 PROFILES = ("home", "away", "night", "home", None)
 # It is 22:13:20 on a Tuesday when the world begins.
@@ -90,7 +92,7 @@ def every_rule(draw) -> dict[str, Rule]:
 
 @dataclass
 class Alert:
-    """What was said of an alert; `names` are the tracks of its people as they are called now."""
+    """What was said of an alert; `tracks` are its people as they are called now, `chains` who they are."""
 
     rule: str
     zone: str
