@@ -1,4 +1,7 @@
-"""Rules about where people are, against the ground truth of real footage (PETS09-S2L1, 80 s, 19 people).
+"""Rules about where people are, against the ground truth of real footage.
+
+PETS09-S2L1 (80 s, 19 people) for every rule, TUD-Campus (3 s, 8 people who walk past each other, close to the
+camera) for the lines up the picture.
 
     python tests/accuracy/rules.py [--out rules.json]
 
@@ -29,7 +32,7 @@ from daemon.replay import ReplayOutputs, replay
 sys.path.insert(0, str(Path(__file__).parent))
 from footage import DATA
 
-RATE, SIZE = 10.0, np.array([768.0, 576.0])  # frames a second, px
+CLIPS = {"PETS09-S2L1": (10.0, (768.0, 576.0)), "TUD-Campus": (25.0, (640.0, 480.0))}  # frames a second, px
 WITHIN = 2.0  # seconds between an alert and the truth
 CLEAR = 0.05  # body heights from a line from which somebody is on one side of it
 LINES = {
@@ -39,6 +42,7 @@ LINES = {
     "across": [[0.0, 0.45], [1.0, 0.45]],
     "slanted": [[0.3, 1.0], [0.8, 0.0]],
 }
+UP = ("line_left", "line_middle", "line_right")
 ZONES = {
     "centre": [[0.35, 0.3], [0.65, 0.3], [0.65, 0.55], [0.35, 0.55]],
     "east": [[0.65, 0.25], [1.0, 0.25], [1.0, 0.6], [0.65, 0.6]],
@@ -79,11 +83,11 @@ def rules() -> dict[str, Any]:
     return {**lines, **zones, **absent}
 
 
-def raised(clip: Path) -> dict[str, list[Event]]:
+def raised(clip: Path, wanted: dict[str, Any]) -> dict[str, list[Event]]:
     """What the pipeline raises, by rule."""
     camera = {"url": str(clip), "zones": {name: {"points": points} for name, points in ZONES.items()}}
-    config = Config.model_validate({"cameras": {"pets": {**camera, "rules": rules()}}})
-    found: dict[str, list[Event]] = {name: [] for name in rules()}
+    config = Config.model_validate({"cameras": {"pets": {**camera, "rules": wanted}}})
+    found: dict[str, list[Event]] = {name: [] for name in wanted}
     with tempfile.TemporaryDirectory() as folder:
         events = Path(folder) / "events.jsonl"
         replay([clip], config, ReplayOutputs(events=str(events)))
@@ -104,12 +108,13 @@ def raised(clip: Path) -> dict[str, list[Event]]:
 class Truth:
     """The ground truth: feet and heights in px, by person."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rate: float, size: tuple[float, float]) -> None:
+        self.rate, self.size = rate, np.array(size)
         rows = np.loadtxt(path, delimiter=",")
-        self.seconds = (rows[:, 0].max() - 1) / RATE
+        self.seconds = (rows[:, 0].max() - 1) / self.rate
         self.people = {
             person: [
-                ((frame - 1) / RATE, np.array([left + width / 2, min(top + height, SIZE[1])]), height)
+                ((frame - 1) / self.rate, np.array([left + width / 2, min(top + height, size[1])]), height)
                 for _, frame, left, top, width, height in sorted(
                     (person, *row[[0, 2, 3, 4, 5]].tolist()) for row in rows[rows[:, 1] == person]
                 )
@@ -118,7 +123,7 @@ class Truth:
         }
 
     def crossings(self, line: list[list[float]]) -> Iterator[Event]:
-        first, last = np.array(line) * SIZE
+        first, last = np.array(line) * self.size
         along = (last - first) / np.linalg.norm(last - first)
         for way in self.people.values():
             side = 0
@@ -134,7 +139,7 @@ class Truth:
 
         Who is out of it for less than `gap` seconds stays in it.
         """
-        low, high = np.array(ZONES[zone])[[0, 2]] * SIZE
+        low, high = np.array(ZONES[zone])[[0, 2]] * self.size
         for way in self.people.values():
             since = last = None
             for at, feet, _ in way:
@@ -151,7 +156,7 @@ class Truth:
             return sorted(self.crossings(LINES[name[5:]]))
         if name == "exit":
             return sorted(
-                (end + 1 / RATE + LEAVE, zone)
+                (end + 1 / self.rate + LEAVE, zone)
                 for zone in ZONES
                 for start, end, seen in self.stays(zone, LEAVE)
                 if seen and end - start >= 0.5
@@ -170,19 +175,19 @@ class Truth:
 
     def runs(self, zone: str, least: int, most: int, seconds: float, gap: float) -> list[float]:
         """When the people in a zone, now or less than `gap` ago, have been `least` to `most` for so long."""
-        low, high = np.array(ZONES[zone])[[0, 2]] * SIZE
-        count = np.zeros(round(self.seconds * RATE) + 1, int)
+        low, high = np.array(ZONES[zone])[[0, 2]] * self.size
+        count = np.zeros(round(self.seconds * self.rate) + 1, int)
         for way in self.people.values():
             there = np.zeros(len(count), bool)
             for at, feet, _ in way:
                 if ((feet >= low) & (feet <= high)).all():
-                    there[round(at * RATE) : round((at + gap) * RATE)] = True
+                    there[round(at * self.rate) : round((at + gap) * self.rate)] = True
             count += there
         fits, found, since = (count >= least) & (count <= most), [], None
         for frame, fit in enumerate(fits):
             since = None if not fit else (frame if since is None else since)
-            if since is not None and frame - since == round(seconds * RATE):
-                found.append(frame / RATE)
+            if since is not None and frame - since == round(seconds * self.rate):
+                found.append(frame / self.rate)
         return found
 
 
@@ -212,6 +217,8 @@ def table(rows: list[Row]) -> str:
     totals = []
     for kind, prefix in groups.items():
         own = [row for row in rows if row.rule.startswith(prefix)]
+        if not own:
+            continue
         delays = [row.delay for row in own for _ in range(row.right) if row.delay is not None]
         sums = [sum(getattr(row, what) for row in own) for what in ("truth", "raised", "right")]
         totals.append(Row(f"**{kind}**", *sums, round(float(np.median(delays)), 2) if delays else None))
@@ -230,18 +237,28 @@ def main() -> int:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--list", action="store_true", help="every alert and every event of the truth")
     options = parser.parse_args()
-    folder = DATA / "mot/PETS09-S2L1"
-    if not folder.is_dir():
+    if not DATA.is_dir():
         print(f"no evaluation data at {DATA}: set POSEWATCH_DATA", file=sys.stderr)
         return 2
-    truth, found = Truth(folder / "gt.txt"), raised(folder / "video.avi")
-    rows = [compare(name, truth.of_rule(name), events) for name, events in found.items()]
-    print(table(rows))
-    if options.list:
-        print(yaml.safe_dump({name: [truth.of_rule(name), events] for name, events in found.items()}))
+    results = {}
+    for name, (rate, size) in CLIPS.items():
+        folder = DATA / "mot" / name
+        (clip,) = folder.glob("video.*")
+        wanted = rules() if name.startswith("PETS") else {key: rules()[key] for key in UP}
+        results[name] = measure(
+            Truth(folder / "gt.txt", rate, size), raised(clip, wanted), list_all=options.list
+        )
+        print(f"\n{name}\n\n{table(results[name])}")
     if options.out:
-        options.out.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+        rows = {name: [asdict(row) for row in rows] for name, rows in results.items()}
+        options.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+def measure(truth: Truth, found: dict[str, list[Event]], *, list_all: bool) -> list[Row]:
+    if list_all:
+        print(yaml.safe_dump({name: [truth.of_rule(name), events] for name, events in found.items()}))
+    return [compare(name, truth.of_rule(name), events) for name, events in found.items()]
 
 
 if __name__ == "__main__":
