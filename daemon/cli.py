@@ -55,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         commands.add_run,
         commands.add_check,
         commands.add_replay,
+        commands.add_events,
         commands.add_models,
         commands.add_record,
         commands.add_train,

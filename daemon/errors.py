@@ -16,10 +16,13 @@ def exit_status(error: BaseException) -> int | None:
     from daemon.capture import CaptureError
     from daemon.config import ConfigError
     from daemon.demo import DemoError
+    from daemon.storage.errors import HistoryError, StateInUseError
     from tracker.runtime import ModelError
     from tracker.store import StoreError
 
-    if isinstance(error, (UsageError, ConfigError, ModelError, RecordingError)):
+    if isinstance(
+        error, (UsageError, ConfigError, ModelError, RecordingError, StateInUseError, HistoryError)
+    ):
         return 2
     if isinstance(error, (StoreError, CaptureError, TrainingError, DemoError, OSError)):
         return 1

@@ -13,12 +13,21 @@ Payload: TypeAlias = dict[str, Any] | str | int | bytes
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A payload for a full topic. Dictionaries travel as compact JSON in their own key order."""
+    """A payload for a full topic. Dictionaries travel as compact JSON in their own key order.
+
+    Attributes:
+        topic: all levels of it.
+        payload: what is said.
+        qos: 0 is sent now or never; 1 waits for the broker, on disk.
+        retain: whether the broker keeps it for those who come later; not stored, but sent on every connect.
+        expendable: whether it may be dropped before others when too much waits; updates always may.
+    """
 
     topic: str
     payload: Payload
     qos: int = 0
     retain: bool = False
+    expendable: bool = False
 
     def encode(self) -> bytes:
         """The bytes on the wire: the same for the same payload.

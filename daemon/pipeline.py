@@ -27,6 +27,7 @@ from daemon.config import CameraConfig, PoseConfig, TrackConfig
 from daemon.config.rules import FightRule, rules_of
 from daemon.engines import Engines
 from daemon.events import EventReporter
+from daemon.media import AlertMedia
 from daemon.messages import Message
 from daemon.posture import Posture, Postures, plausible
 from daemon.reasons import EndReason
@@ -69,6 +70,7 @@ class CameraPipeline:
         topics: where its messages go.
         clock: sums the time of each stage; one of its own by default.
         profile: that is in use; None where the configuration has none.
+        media: gives alerts their pictures and clips; None gives none.
     """
 
     def __init__(
@@ -79,11 +81,13 @@ class CameraPipeline:
         *,
         clock: StageClock | None = None,
         profile: str | None = None,
+        media: AlertMedia | None = None,
     ) -> None:
         self.name = name
         self.clock = clock or StageClock()
         self.alerts_enabled = True
         self._settings = settings
+        self._media = media
         self._topics = topics
         self._rules = rules_of(name, settings.rules, settings.zones)
         self._sieve = Sieve(settings.filters, settings.masks)
@@ -154,6 +158,10 @@ class CameraPipeline:
             messages = self._events.update(scene)
             if self.alerts_enabled:
                 messages += self._alerts.evaluate(scene)
+        if self._media is not None:
+            with clock.stage("media"):
+                messages = self._media.attach(frame, scene, messages)
+        with clock.stage("report"):
             if self._settings.publish_tracks:
                 messages.append(self._events.tracks_message(scene))
         self._forget(track.id for track in tracks if track.state is TrackState.REMOVED)
@@ -184,11 +192,11 @@ class CameraPipeline:
     def set_alerts_enabled(self, enabled: bool, captured_at: float) -> list[Message]:
         """Switches the rules on or off; alerts that are ON are cleared when switched off."""
         self.alerts_enabled = enabled
-        return [] if enabled else self._alerts.close(captured_at, EndReason.SWITCHED_OFF)
+        return [] if enabled else self._close_alerts(captured_at, EndReason.SWITCHED_OFF)
 
     def set_profile(self, profile: str | None, captured_at: float) -> list[Message]:
         """Changes to another profile; alerts of rules that are no part of it are cleared."""
-        return self._alerts.set_profile(profile, captured_at)
+        return self._concluded(self._alerts.set_profile(profile, captured_at))
 
     @property
     def active_alerts(self) -> tuple[str, ...]:
@@ -197,7 +205,17 @@ class CameraPipeline:
 
     def close(self, captured_at: float, reason: EndReason = EndReason.SHUTDOWN) -> list[Message]:
         """Ends whatever is still open: alerts, actions and events."""
-        return [*self._alerts.close(captured_at, reason), *self._events.close(captured_at, reason)]
+        messages = self._close_alerts(captured_at, reason)
+        if self._media is not None:
+            self._media.close()
+        return [*messages, *self._events.close(captured_at, reason)]
+
+    def _close_alerts(self, captured_at: float, reason: EndReason) -> list[Message]:
+        return self._concluded(self._alerts.close(captured_at, reason))
+
+    def _concluded(self, messages: list[Message]) -> list[Message]:
+        """Messages that come without a frame, with what media has to say of them."""
+        return messages if self._media is None else self._media.conclude(messages)
 
     def _update_actions(
         self, frame: Frame, tracks: Sequence[Track], poses: dict[str, Pose], engines: Engines

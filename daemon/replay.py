@@ -15,17 +15,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from daemon.annotate import VideoWriter, annotate
+from daemon.annotate import annotate
 from daemon.capture import EndOfStream, Frame, FrameReader
 from daemon.config import CameraConfig, Config
 from daemon.engines import Engines
 from daemon.errors import UsageError
+from daemon.expectations import RaisedAlert
 from daemon.landmark_log import LandmarkLog
+from daemon.media.privacy import PrivacyMasks
 from daemon.messages import Message
 from daemon.pipeline import CameraPipeline, FrameResult
 from daemon.scene import Scene
 from daemon.timing import StageClock
 from daemon.topics import Topics
+from daemon.video_writer import VideoWriter
 from tracker.association import TrackState
 
 __all__ = ["ReplayOutputs", "ReplaySummary", "pick_camera", "pick_profile", "replay"]
@@ -51,7 +54,7 @@ class ReplaySummary:
     people: set[str] = field(default_factory=set)
     events: int = 0
     actions: dict[str, int] = field(default_factory=dict)
-    alerts: list[tuple[float, str]] = field(default_factory=list)
+    alerts: list[RaisedAlert] = field(default_factory=list)
     stages: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -203,6 +206,8 @@ class _ClipRun:
         self._clip, self._camera, self._settings = clip, camera, settings
         self._pipeline, self._outputs, self._events, self._summary = pipeline, outputs, events, summary
         self._several = several
+        self._masks = PrivacyMasks(settings.privacy_masks)
+        self._begin = 0.0  # UTC epoch seconds of the first frame
 
     def run(
         self,
@@ -219,6 +224,7 @@ class _ClipRun:
             tracks = _TextOutput.open(self._named(self._outputs.tracks, ".txt"), stack)
             video = self._video(reader, stack)
             landmarks = LandmarkLog(self._outputs.landmarks, self._clip, reader.rate, stack)
+            self._begin = start_time
             self._report(self._pipeline.initial_messages(), start_time)
             while True:
                 try:
@@ -246,13 +252,34 @@ class _ClipRun:
 
     def _report(self, messages: Sequence[Message], now: float) -> None:
         for message in messages:
-            _count(message, self._summary)
+            self._count(message, now)
             if self._events is not None:
                 payload = message.payload
                 if isinstance(payload, bytes):
                     payload = f"<{len(payload)} bytes>"
                 row = {"topic": message.topic, "payload": payload, "t": round(now, 3)}
                 self._events.line(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
+
+    def _count(self, message: Message, now: float) -> None:
+        payload, summary = message.payload, self._summary
+        if not isinstance(payload, dict):
+            return
+        kind, last = payload.get("type"), message.topic.rsplit("/", 1)[-1]
+        if last == "events":
+            summary.events += 1
+        elif last == "actions" and kind == "start":
+            action = str(payload["action"])
+            summary.actions[action] = summary.actions.get(action, 0) + 1
+        elif last == "alerts" and kind == "raised":
+            alert = RaisedAlert(
+                clip=self._clip.name,
+                rule=str(payload["rule"]),
+                at=round(now - self._begin, 3),
+                zones=tuple(payload["zones"]),
+                score=float(payload["score"]),
+                id=str(payload["id"]),
+            )
+            summary.alerts.append(alert)
 
     def _write(
         self,
@@ -273,7 +300,8 @@ class _ClipRun:
         if video is not None:
             with self._pipeline.clock.stage("annotate"):
                 zones = {name: zone.points for name, zone in self._settings.zones.items()}
-                video.write(annotate(frame.image, scene, zones, self._pipeline.active_alerts))
+                drawn = annotate(frame.image, scene, zones, self._pipeline.active_alerts)
+                video.write(self._masks.cover(drawn))
 
 
 def _mot_rows(scene: Scene, number: int) -> list[str]:
@@ -288,17 +316,3 @@ def _mot_rows(scene: Scene, number: int) -> list[str]:
                 f"{track.score:.3f},-1,-1,-1"
             )
     return rows
-
-
-def _count(message: Message, summary: ReplaySummary) -> None:
-    payload = message.payload
-    if not isinstance(payload, dict):
-        return
-    kind, last = payload.get("type"), message.topic.rsplit("/", 1)[-1]
-    if last == "events":
-        summary.events += 1
-    elif last == "actions" and kind == "start":
-        action = str(payload["action"])
-        summary.actions[action] = summary.actions.get(action, 0) + 1
-    elif last == "alerts" and kind == "raised":
-        summary.alerts.append((float(payload["start_time"]), str(payload["rule"])))

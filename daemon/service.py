@@ -7,70 +7,30 @@ import os
 import signal
 import threading
 import time
+from functools import partial
 from importlib.metadata import version
 
 from daemon import notify
-from daemon.capture import Camera, CameraState, CameraStatus, Frame
+from daemon.capture import CameraStatus, Frame
+from daemon.channel import Channel
 from daemon.config import Config
 from daemon.engines import Engines
+from daemon.media import MediaLibrary
 from daemon.messages import Message
-from daemon.mqtt import Publisher
-from daemon.pipeline import CameraPipeline, watches_fights
+from daemon.mqtt import Publisher, read_choice, read_switch
+from daemon.pipeline import watches_fights
 from daemon.process_usage import ProcessUsage
 from daemon.reasons import EndReason
 from daemon.scheduler import Scheduler
-from daemon.timing import LatencyMeter
-from daemon.topics import Topics
+from daemon.storage import StateLock, Store, state_folder
+from daemon.storage.closing import closing_messages
+from daemon.switches import Switches
+from daemon.topics import SWITCHES, Topics
 
 __all__ = ["Service"]
 
 _log = logging.getLogger(__name__)
 _CHECK_INTERVAL = 0.5  # seconds between two looks for cameras that are away
-
-
-class _Channel:
-    """One camera with its pipeline and its figures. The lock orders what is published for the camera."""
-
-    def __init__(self, name: str, config: Config, topics: Topics) -> None:
-        self.name = name
-        self.settings = config.cameras[name]
-        self._topics = topics
-        self.pipeline = CameraPipeline(name, self.settings, topics)
-        self.camera = Camera(name, self.settings)
-        self.latency = LatencyMeter()
-        self.lock = threading.Lock()
-        self.enabled = self.settings.enabled
-        self.last_captured_at = time.time()
-        self._last_monotonic: float | None = None  # of the last frame that the pipeline has seen
-        self.counts = (0, 0)  # frames in and processed at the last report
-        self.counted_at = time.monotonic()
-
-    def take(self) -> Frame | None:
-        """The newest frame of the camera; None while it is switched off."""
-        return self.camera.take() if self.enabled else None
-
-    def process(self, frame: Frame, engines: Engines) -> list[Message]:
-        """What a frame leads to. The caller holds the lock."""
-        result = self.pipeline.process(frame, engines)
-        self.last_captured_at, self._last_monotonic = frame.captured_at, frame.monotonic
-        return result.messages
-
-    @property
-    def gone(self) -> bool:
-        """Whether the camera gives no frames for longer than anybody is followed unseen."""
-        silent = self._last_monotonic is not None and (
-            time.monotonic() - self._last_monotonic > self.settings.track.lost
-        )
-        return silent and self.camera.status.state is not CameraState.STREAMING
-
-    def end(self, reason: EndReason) -> list[Message]:
-        """Ends whatever is open; what comes next is new, with new ids. The caller holds the lock."""
-        messages = self.pipeline.close(self.last_captured_at, reason)
-        alerts_enabled = self.pipeline.alerts_enabled
-        self.pipeline = CameraPipeline(self.name, self.settings, self._topics)
-        self.pipeline.alerts_enabled = alerts_enabled
-        self._last_monotonic = None
-        return messages
 
 
 class Service:
@@ -81,6 +41,7 @@ class Service:
 
     Raises:
         ModelError: a model that the configuration names cannot be loaded.
+        StateInUseError: another daemon uses the state directory.
     """
 
     def __init__(self, config: Config) -> None:
@@ -89,21 +50,34 @@ class Service:
         self._stopping = threading.Event()
         self._started_at = time.time()
         self._usage = ProcessUsage()
-        self._channels = [_Channel(name, config, self._topics) for name in config.cameras]
-        self._by_name = {channel.name: channel for channel in self._channels}
+        folder = state_folder(config.storage)
+        self._state_lock = StateLock(folder)
+        self._media = MediaLibrary(config, self._topics, folder)
+        self._channels = [
+            Channel(name, config, self._topics, self._media.camera(name)) for name in config.cameras
+        ]
         workers = config.performance.workers or len(os.sched_getaffinity(0))
         active = sum(channel.settings.enabled for channel in self._channels)
         engines = [Engines() for _ in range(max(1, min(workers, active)))]
         self._warm_up(engines)
-        self._publisher = Publisher(config.mqtt, on_command=self._on_command)
+        self._store = Store(folder, config.storage)
+        self._publisher = Publisher(config.mqtt, self._store)
+        self._storage_reported: object = None
+        self._switches = Switches(self._store)
+        self._profiles: list[str] = list(getattr(config, "profiles", ()))
+        self._profile = self._switches.profile(self._profiles)
         self._scheduler: Scheduler[Frame, Engines] = Scheduler(self._channels, engines, self._work)
 
     def run(self) -> int:
         """Runs until stopped; returns the exit status."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
-        self._publisher.start()
+        self._restore()
+        self._close_what_was_left_open()
         self._publish([self._info(), *self._initial_state()])
+        self._publisher.retire(self._topics_in_use().__contains__)
+        self._listen()
+        self._publisher.start()
         self._scheduler.start()
         for channel in self._channels:
             channel.camera.on_frame = self._scheduler.wake
@@ -117,6 +91,7 @@ class Service:
         due = time.monotonic() + min(interval, 5.0)
         while not self._stopping.wait(min(max(0.0, due - time.monotonic()), _CHECK_INTERVAL)):
             self._end_what_is_gone()
+            self._look_after_the_store()
             if time.monotonic() >= due:
                 due += interval
                 self._publish([self._stats()])
@@ -152,19 +127,87 @@ class Service:
                 with channel.lock:
                     self._publish(channel.end(EndReason.CAMERA_LOST))
 
+    def _look_after_the_store(self) -> None:
+        """Keeps the store in order; says so where the disk fails or is well again, or messages were lost."""
+        self._store.tidy()
+        self._media.prune(time.time())
+        self._close_what_was_left_open()
+        if (self._store.status, self._store.dropped) != self._storage_reported:
+            self._publish([self._storage_state()])
+
+    def _close_what_was_left_open(self) -> None:
+        """What a former process left open, because it was killed or the power went, ended with it."""
+        left, alive_at = self._store.left_open
+        if left:
+            messages = closing_messages(left, alive_at)
+            _log.warning("closed_after_crash count=%d", len(messages))
+            self._publish(messages)
+            self._store.forget_left_open()
+
     def _publish(self, messages: list[Message]) -> None:
-        for message in messages:
-            self._publisher.publish(message)
+        if messages:
+            self._publisher.publish(messages)
+
+    def _restore(self) -> None:
+        """Switches are as they were left."""
+        for channel in self._channels:
+            configured = channel.settings.enabled
+            channel.enabled = self._switches.enabled(channel.name, configured)
+            channel.pipeline.alerts_enabled = self._switches.alerts(channel.name)
+            if self._profile is not None:
+                channel.set_profile(self._profile)
+            if channel.enabled != configured or not channel.pipeline.alerts_enabled:
+                _log.warning(
+                    "switched_before camera=%s enabled=%s alerts=%s",
+                    channel.name,
+                    channel.enabled,
+                    channel.pipeline.alerts_enabled,
+                )
+
+    def _listen(self) -> None:
+        """Takes commands on their exact topics."""
+        listen, topics = self._publisher.subscribe, self._topics
+        for channel in self._channels:
+            for switch in SWITCHES:
+                listen(topics.switch_set(channel.name, switch), partial(self._on_switch, channel, switch))
+        if self._profiles:
+            listen(topics.profile_set(), self._on_profile)
+
+    def _topics_in_use(self) -> set[str]:
+        """Retained topics that belong to this configuration, whether or not anything was published there."""
+        topics = self._topics
+        current = {topics.info(), topics.storage()}
+        for channel in self._channels:
+            rules = [name for name, rule in channel.settings.rules.items() if rule.enabled]
+            current |= {topics.camera_status(channel.name)}
+            current |= {topics.snapshot(channel.name, rule) for rule in rules}
+        return current
 
     def _initial_state(self) -> list[Message]:
-        messages = []
+        messages = [self._storage_state()]
         for channel in self._channels:
             messages += channel.pipeline.initial_messages()
             messages.append(self._switch_state(channel, "enabled", channel.enabled))
             messages.append(self._switch_state(channel, "alerts", channel.pipeline.alerts_enabled))
             if not channel.enabled:
                 messages.append(self._camera_status(channel.name, channel.camera.status))
+        if self._profile is not None:
+            messages.append(self._profile_state())
         return messages
+
+    def _storage_state(self) -> Message:
+        status, dropped = self._store.status, self._store.dropped
+        self._storage_reported = (status, dropped)
+        payload = {
+            "state": status.state,
+            "reason": status.reason,
+            "since": round(status.since, 3),
+            "dropped": dropped,
+        }
+        return Message(self._topics.storage(), payload, qos=1, retain=True)
+
+    def _profile_state(self) -> Message:
+        return Message(self._topics.profile_state(), self._profile or "", qos=1, retain=True)
 
     def _info(self) -> Message:
         settings = next(iter(self._config.cameras.values()))
@@ -194,27 +237,35 @@ class Service:
 
     def _on_status(self, camera: str, status: CameraStatus) -> None:
         _log.info("camera_state camera=%s state=%s reason=%s", camera, status.state.value, status.reason)
-        self._publisher.publish(self._camera_status(camera, status))
+        self._publish([self._camera_status(camera, status)])
 
-    def _switch_state(self, channel: _Channel, switch: str, on: bool) -> Message:
+    def _switch_state(self, channel: Channel, switch: str, on: bool) -> Message:
         return Message(
             self._topics.switch_state(channel.name, switch), "ON" if on else "OFF", qos=1, retain=True
         )
 
-    def _on_command(self, camera: str, switch: str, on: bool) -> None:
-        channel = self._by_name.get(camera)
-        if channel is None:
-            _log.warning("command_ignored camera=%s reason=unknown_camera", camera)
-            return
+    def _on_switch(self, channel: Channel, switch: str, payload: bytes) -> None:
+        on = read_switch(payload)
         if switch == "alerts":
+            self._switches.set_alerts(channel.name, on)
             with channel.lock:
-                self._publish(channel.pipeline.set_alerts_enabled(on, channel.last_captured_at))
+                self._publish(channel.set_alerts(on))
         else:
+            self._switches.set_enabled(channel.name, on, channel.settings.enabled)
             self._switch_camera(channel, on)
         self._publish([self._switch_state(channel, switch, on)])
-        _log.info("switched camera=%s switch=%s on=%s", camera, switch, on)
+        _log.info("switched camera=%s switch=%s on=%s", channel.name, switch, on)
 
-    def _switch_camera(self, channel: _Channel, on: bool) -> None:
+    def _on_profile(self, payload: bytes) -> None:
+        self._profile = read_choice(payload, self._profiles)
+        self._switches.set_profile(self._profile)
+        for channel in self._channels:
+            with channel.lock:
+                self._publish(channel.set_profile(self._profile))
+        self._publish([self._profile_state()])
+        _log.info("profile name=%s", self._profile)
+
+    def _switch_camera(self, channel: Channel, on: bool) -> None:
         if on == channel.enabled or self._stopping.is_set():
             return
         channel.enabled = on
@@ -239,7 +290,19 @@ class Service:
                 "latency_ms": channel.latency.percentiles(),
             }
             channel.counts, channel.counted_at = counts, now
-        payload = {**self._usage.read(), "queue": self._publisher.queued, "cameras": cameras}
+        publisher, status = self._publisher, self._store.status
+        payload = {
+            **self._usage.read(),
+            "queue": publisher.queued,
+            "mqtt": {
+                "connected": publisher.connected,
+                "queued": publisher.queued,
+                "dropped": publisher.dropped,
+            },
+            "storage": {"state": status.state, "reason": status.reason},
+            "commands_ignored": publisher.commands_ignored,
+            "cameras": cameras,
+        }
         return Message(self._topics.stats(), payload, qos=0, retain=False)
 
     def _shut_down(self) -> None:
@@ -252,5 +315,8 @@ class Service:
         for channel in self._channels:
             self._publish(channel.pipeline.close(channel.last_captured_at))
         self._publish([self._stats()])
+        self._media.close(timeout=3.0)
         self._publisher.close(timeout=5.0)
+        self._store.close()
+        self._state_lock.release()
         _log.info("stopped")

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["SWITCHES", "Topics"]
 
 SWITCHES = ("enabled", "alerts")
+_SPECIAL = frozenset("/+#%$ ")
 
 
 class Topics:
@@ -31,53 +32,66 @@ class Topics:
 
     def camera_status(self, camera: str) -> str:
         """Retained: whether the camera streams."""
-        return f"{self.prefix}/{camera}/status"
+        return f"{self.prefix}/{_level(camera)}/status"
 
     def people(self, camera: str) -> str:
         """Retained: count of confirmed tracks."""
-        return f"{self.prefix}/{camera}/people"
+        return f"{self.prefix}/{_level(camera)}/people"
 
     def zone_people(self, camera: str, zone: str) -> str:
         """Retained: count of confirmed tracks in a zone."""
-        return f"{self.prefix}/{camera}/zones/{zone}/people"
+        return f"{self.prefix}/{_level(camera)}/zones/{_level(zone)}/people"
 
     def tracks(self, camera: str) -> str:
         """Every processed frame's people."""
-        return f"{self.prefix}/{camera}/tracks"
+        return f"{self.prefix}/{_level(camera)}/tracks"
 
     def events(self, camera: str) -> str:
         """Tracks that begin, change and end."""
-        return f"{self.prefix}/{camera}/events"
+        return f"{self.prefix}/{_level(camera)}/events"
 
     def actions(self, camera: str) -> str:
         """Actions that begin and end."""
-        return f"{self.prefix}/{camera}/actions"
+        return f"{self.prefix}/{_level(camera)}/actions"
 
     def alerts(self, camera: str) -> str:
         """Alerts that are raised, updated and cleared."""
-        return f"{self.prefix}/{camera}/alerts"
+        return f"{self.prefix}/{_level(camera)}/alerts"
 
     def alert_state(self, camera: str, rule: str) -> str:
         """Retained: ON or OFF."""
-        return f"{self.prefix}/{camera}/alert/{rule}"
+        return f"{self.prefix}/{_level(camera)}/alert/{_level(rule)}"
 
     def snapshot(self, camera: str, rule: str) -> str:
         """JPEG of the rule's last alert."""
-        return f"{self.prefix}/{camera}/snapshot/{rule}"
+        return f"{self.prefix}/{_level(camera)}/snapshot/{_level(rule)}"
+
+    def storage(self) -> str:
+        """Retained: whether messages are safe on disk."""
+        return f"{self.prefix}/storage"
 
     def switch_set(self, camera: str, switch: str) -> str:
-        """Where commands for a switch come in; "+" for both subscribes to all."""
-        return f"{self.prefix}/{camera}/{switch}/set"
+        """Where commands for a switch come in."""
+        return f"{self.prefix}/{_level(camera)}/{switch}/set"
 
     def switch_state(self, camera: str, switch: str) -> str:
         """Retained: ON or OFF."""
-        return f"{self.prefix}/{camera}/{switch}/state"
+        return f"{self.prefix}/{_level(camera)}/{switch}/state"
 
-    def parse_switch(self, topic: str) -> tuple[str, str] | None:
-        """Camera and switch of a command's topic; None where it is no such topic."""
-        if not topic.startswith(self.prefix + "/"):
-            return None
-        parts = topic[len(self.prefix) + 1 :].split("/")
-        if len(parts) != 3 or parts[2] != "set" or parts[1] not in SWITCHES or not parts[0]:
-            return None
-        return parts[0], parts[1]
+    def profile_set(self) -> str:
+        """Where the profile is chosen."""
+        return f"{self.prefix}/profile/set"
+
+    def profile_state(self) -> str:
+        """Retained: name of the profile in use."""
+        return f"{self.prefix}/profile/state"
+
+
+def _level(name: str) -> str:
+    """A name as one level of a topic: what has a meaning in topics is escaped as in URLs."""
+    return "".join(
+        character
+        if character.isprintable() and character not in _SPECIAL
+        else "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+        for character in name
+    )

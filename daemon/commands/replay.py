@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daemon.commands.parsing import Subparsers, add_command, config_argument, positive_number
 from daemon.commands.progress import ProgressLine
+
+if TYPE_CHECKING:
+    from daemon.config import Config
+    from daemon.expectations import ExpectedClip
+    from daemon.replay import ReplaySummary
 
 __all__ = ["add_replay"]
 
@@ -43,6 +50,12 @@ def add_replay(subparsers: Subparsers) -> None:
         metavar="FILE",
         help="video with everything drawn in (a folder with several clips)",
     )
+    parser.add_argument(
+        "--expect",
+        type=Path,
+        metavar="FILE",
+        help="what should be raised, clip by clip (YAML); exit status 1 where something else was",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress and no summary")
     parser.set_defaults(run=run)
 
@@ -52,11 +65,13 @@ def run(options: argparse.Namespace) -> int:
     from daemon.config import load_config
     from daemon.replay import ReplayOutputs, replay
 
+    config = load_config(options.config)
+    expected = _expected(options, config)
     line = ProgressLine()
     try:
         summary = replay(
             options.clips,
-            load_config(options.config),
+            config,
             ReplayOutputs(options.events, options.tracks, options.landmarks, options.annotate),
             camera=options.camera,
             profile=options.profile,
@@ -68,14 +83,37 @@ def run(options: argparse.Namespace) -> int:
         line.clear()
     if not options.quiet:
         print_summary(summary)
-    return 0
+    return 0 if expected is None else _judge(options, expected, summary)
 
 
-def print_summary(summary: object) -> None:
+def _expected(options: argparse.Namespace, config: Config) -> dict[str, ExpectedClip] | None:
+    """What should be raised; mistakes end the command before the work."""
+    from daemon.expectations import load_expectations
+    from daemon.replay import pick_camera
+
+    if options.expect is None:
+        return None
+    _, settings = pick_camera(config, options.camera)
+    return load_expectations(options.expect, options.clips, settings.rules, settings.zones)
+
+
+def _judge(options: argparse.Namespace, expected: Mapping[str, ExpectedClip], summary: ReplaySummary) -> int:
+    """Prints a verdict for each clip."""
+    from daemon.expectations import compare
+
+    stream = sys.stderr if options.events == "-" else sys.stdout
+    verdicts = compare(options.clips, expected, summary.alerts)
+    for verdict in verdicts:
+        if verdict.passed:
+            print(f"{verdict.clip}: as expected, {verdict.alerts} alerts", file=stream)
+        else:
+            print(f"{verdict.clip}: NOT as expected", file=stream)
+            print(*(f"  {line}" for line in verdict.differences), sep="\n", file=stream)
+    return 0 if all(verdict.passed for verdict in verdicts) else 1
+
+
+def print_summary(summary: ReplaySummary) -> None:
     """Writes what a replay saw to stderr."""
-    from daemon.replay import ReplaySummary
-
-    assert isinstance(summary, ReplaySummary)
     stages = "  ".join(f"{name} {value:.1f}" for name, value in summary.stages.items())
     actions = ", ".join(f"{name} {count}" for name, count in sorted(summary.actions.items())) or "none"
     lines = [
@@ -83,6 +121,6 @@ def print_summary(summary: object) -> None:
         f"{summary.frames_per_second:.1f} frames/s",
         f"  ms a frame: {stages}",
         f"  people {len(summary.people)}, events {summary.events}, actions: {actions}",
-        *(f"  alert {rule} at {at:.1f}" for at, rule in summary.alerts),
+        *(f"  alert {one.rule} at {one.at:.1f} s of {one.clip}" for one in summary.alerts),
     ]
     print("\n".join(lines), file=sys.stderr)

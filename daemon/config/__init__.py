@@ -9,11 +9,13 @@ from daemon.config.errors import ConfigError
 from daemon.config.fights import FightsConfig
 from daemon.config.filters import FiltersConfig
 from daemon.config.loading import load_config
+from daemon.config.media import ClipsConfig, SnapshotsConfig, Style
 from daemon.config.mqtt import MqttConfig, TlsConfig
 from daemon.config.pose import PoseConfig
 from daemon.config.root import Config
 from daemon.config.rules import Rule
 from daemon.config.schema import json_schema
+from daemon.config.storage import StorageConfig
 from daemon.config.system import LogConfig, PerformanceConfig
 from daemon.config.track import TrackConfig
 from daemon.config.zones import Mask, Zone
@@ -21,6 +23,7 @@ from daemon.config.zones import Mask, Zone
 __all__ = [
     "ActionsConfig",
     "CameraConfig",
+    "ClipsConfig",
     "Config",
     "ConfigError",
     "DetectConfig",
@@ -35,6 +38,9 @@ __all__ = [
     "PoseConfig",
     "ReconnectConfig",
     "Rule",
+    "SnapshotsConfig",
+    "StorageConfig",
+    "Style",
     "TlsConfig",
     "TrackConfig",
     "Zone",

@@ -14,6 +14,7 @@ from daemon.config.base import ConfigModel, Duration, Name, resolve_path
 from daemon.config.detect import DetectConfig
 from daemon.config.fights import FightsConfig
 from daemon.config.filters import FiltersConfig
+from daemon.config.media import ClipsConfig, SnapshotsConfig
 from daemon.config.pose import PoseConfig
 from daemon.config.rules import DEFAULT_RULES, Rule
 from daemon.config.track import TrackConfig
@@ -121,6 +122,14 @@ class CameraConfig(ConfigModel):
     )
     fights: FightsConfig = Field(
         default_factory=FightsConfig, title="Fights", description="What differs from the global `fights`."
+    )
+    snapshots: SnapshotsConfig = Field(
+        default_factory=SnapshotsConfig,
+        title="Snapshots",
+        description="What differs from the global `snapshots`.",
+    )
+    clips: ClipsConfig = Field(
+        default_factory=ClipsConfig, title="Clips", description="What differs from the global `clips`."
     )
     rules: dict[Name, Rule] = Field(
         default_factory=lambda: dict(DEFAULT_RULES),

@@ -8,7 +8,10 @@ from typing import Any
 
 from daemon.config.document import KeyPath
 
-__all__ = ["KnownKeys"]
+__all__ = ["MOVED", "KnownKeys", "nearest"]
+
+MOVED: Mapping[KeyPath, str] = {("mqtt", "queue"): "storage.max_messages"}
+"""Keys of earlier versions, and where their setting is now."""
 
 
 class KnownKeys:

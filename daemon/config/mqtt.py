@@ -84,13 +84,6 @@ class MqttConfig(ConfigModel):
     protocol: Literal["3.1.1", "5"] = Field(
         default="3.1.1", title="Protocol", description="MQTT version, in quotes; every broker knows 3.1.1."
     )
-    queue: int = Field(
-        default=10000,
-        title="Outage queue",
-        description="Messages that are kept while the broker is away; the oldest updates go first.",
-        ge=1,
-        le=1_000_000,
-    )
     tls: TlsConfig = Field(
         default_factory=TlsConfig, title="TLS", description="Encryption of the connection."
     )
@@ -104,9 +97,12 @@ class MqttConfig(ConfigModel):
     @classmethod
     def _topic(cls, value: str) -> str:
         if (
-            any(character in value for character in "+#\0")
+            any(character in "+#" or not character.isprintable() for character in value)
+            or "//" in value
             or value.startswith(("/", "$"))
             or value.endswith("/")
         ):
-            raise ValueError("is the start of topics: no + or #, no / at its ends, no $ in front")
+            raise ValueError(
+                "is the start of topics: no + or #, no / at its ends or two in a row, no $ in front"
+            )
         return value

@@ -10,10 +10,12 @@ from daemon.config.camera import CameraConfig
 from daemon.config.detect import DetectConfig
 from daemon.config.fights import FightsConfig
 from daemon.config.filters import FiltersConfig
+from daemon.config.media import ClipsConfig, SnapshotsConfig
 from daemon.config.mqtt import MqttConfig
 from daemon.config.pose import PoseConfig
 from daemon.config.references import UnknownNamesError, unknown_names
 from daemon.config.rules import DEFAULT_RULES, Rule
+from daemon.config.storage import StorageConfig
 from daemon.config.system import LogConfig, PerformanceConfig
 from daemon.config.track import TrackConfig
 
@@ -24,6 +26,9 @@ class Config(ConfigModel):
     """posewatch.yaml; its sections from `detect` to `rules` hold for cameras without their own."""
 
     mqtt: MqttConfig = Field(default_factory=MqttConfig, title="MQTT", description="The broker.")
+    storage: StorageConfig = Field(
+        default_factory=StorageConfig, title="Storage", description="What is kept on disk."
+    )
     detect: DetectConfig = Field(
         default_factory=DetectConfig, title="Detection", description="Finding people."
     )
@@ -37,6 +42,12 @@ class Config(ConfigModel):
     )
     fights: FightsConfig = Field(
         default_factory=FightsConfig, title="Fights", description="Watching for fights."
+    )
+    snapshots: SnapshotsConfig = Field(
+        default_factory=SnapshotsConfig, title="Snapshots", description="The picture of an alert."
+    )
+    clips: ClipsConfig = Field(
+        default_factory=ClipsConfig, title="Clips", description="The short video of an alert."
     )
     rules: dict[Name, Rule] = Field(
         default_factory=lambda: dict(DEFAULT_RULES),

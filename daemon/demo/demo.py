@@ -32,6 +32,7 @@ _LEAST_DRAWN, _MOST_DRAWN = 6.0, 20.0  # seconds of footage
 
 _CONFIG = """\
 mqtt: {{host: 127.0.0.1, port: {port}, client_id: posewatch-demo}}
+storage: {{path: state}}
 stats_interval: 5s
 cameras:
   street:

@@ -53,7 +53,13 @@ def run(job: tuple[Path, str, dict[str, Any], dict[str, Any]]) -> Clip:
     settings = {"cameras": {"clip": {"url": str(path)} | camera}, "mqtt": {"enabled": False}}
     config = Config.model_validate(settings)
     summary = replay([path], config, ReplayOutputs())
-    return Clip("/".join(path.parts[-2:]), kind, _seconds(path), list(summary.alerts), truth)
+    return Clip(
+        "/".join(path.parts[-2:]),
+        kind,
+        _seconds(path),
+        [(alert.at, alert.rule) for alert in summary.alerts],
+        truth,
+    )
 
 
 def _seconds(path: Path) -> float:
@@ -139,20 +145,7 @@ def report(clips: list[Clip]) -> str:
         lines.append("\nNot raised within 2 s: " + ", ".join(missed))
     fights = [clip for clip in clips if clip.kind == "surv_fight"]
     if fights:
-        table = Counter(
-            (bool(clip.truth["fight"]), any(rule == "fight" for _, rule in clip.alerts)) for clip in fights
-        )
-        right = table[True, True] + table[False, False]
-        lines += [
-            "",
-            "| surv_fight, clips | alert `fight` | none |",
-            "| --- | --- | --- |",
-            f"| fight | {table[True, True]} | {table[True, False]} |",
-            f"| no fight | {table[False, True]} | {table[False, False]} |",
-            f"\naccuracy {right / len(fights):.3f}, precision "
-            f"{table[True, True] / max(1, table[True, True] + table[False, True]):.3f}, recall "
-            f"{table[True, True] / max(1, table[True, True] + table[True, False]):.3f}",
-        ]
+        lines += ["", *fight_table(fights)]
     lines += ["", "| footage without a fall or a fight | minutes | alerts |", "| --- | --- | --- |"]
     for clip in clips:
         if clip.kind == "walking" or (clip.kind == "gmdcsa24" and not clip.truth):
@@ -160,6 +153,23 @@ def report(clips: list[Clip]) -> str:
             text = ", ".join(f"{rule} {count}" for rule, count in sorted(counts.items())) or "none"
             lines.append(f"| {clip.name} | {clip.seconds / 60:.1f} | {text} |")
     return "\n".join(lines)
+
+
+def fight_table(clips: list[Clip]) -> list[str]:
+    """Confusion matrix and scores of the rule `fight`, as lines of Markdown."""
+    table = Counter(
+        (bool(clip.truth["fight"]), any(rule == "fight" for _, rule in clip.alerts)) for clip in clips
+    )
+    found, false, missed = table[True, True], table[False, True], table[True, False]
+    right = found + table[False, False]
+    return [
+        "| surv_fight, clips | alert `fight` | none |",
+        "| --- | --- | --- |",
+        f"| fight | {found} | {missed} |",
+        f"| no fight | {false} | {table[False, False]} |",
+        f"\naccuracy {right / len(clips):.3f}, precision {found / max(1, found + false):.3f}, "
+        f"recall {found / max(1, found + missed):.3f}",
+    ]
 
 
 def main() -> int:

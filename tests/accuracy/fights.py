@@ -16,11 +16,11 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter, defaultdict
+from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from alerts import Clip, jobs, run
+from alerts import Clip, fight_table, jobs, run
 from footage import DATA, ROOT
 
 
@@ -33,16 +33,8 @@ def trained(folder: Path, data: Path) -> None:
 def report(clips: list[Clip], sources: dict[str, str]) -> str:
     fights = [clip for clip in clips if clip.kind == "surv_fight"]
     raised = {clip.name: any(rule == "fight" for _, rule in clip.alerts) for clip in fights}
-    table = Counter((bool(clip.truth["fight"]), raised[clip.name]) for clip in fights)
-    found, false = table[True, True], table[False, True]
-    right = found + table[False, False]
     lines = [
-        "| clips of unseen sources | alert `fight` | none |",
-        "| --- | --- | --- |",
-        f"| fight | {found} | {table[True, False]} |",
-        f"| no fight | {false} | {table[False, False]} |",
-        f"\naccuracy {right / len(fights):.3f}, precision {found / max(1, found + false):.3f}, "
-        f"recall {found / max(1, found + table[True, False]):.3f}",
+        *fight_table(fights),
         "\n| source | fights missed | false alerts |",
         "| --- | --- | --- |",
     ]

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,16 @@ from types import TracebackType
 import av
 import numpy as np
 
-__all__ = ["Broker", "Gate", "RtspServer", "free_port", "silent_server", "wait_for", "write_clip"]
+__all__ = [
+    "MOSQUITTO",
+    "Broker",
+    "Gate",
+    "RtspServer",
+    "free_port",
+    "silent_server",
+    "wait_for",
+    "write_clip",
+]
 
 _HOST = "127.0.0.1"
 
@@ -63,8 +72,9 @@ def write_clip(
 class _Process:
     """A server process that can be killed and started again on the same port."""
 
-    def __init__(self, port: int | None, log: Path) -> None:
+    def __init__(self, port: int | None, log: Path, host: str = _HOST) -> None:
         self.port = port or free_port()
+        self._host = host
         self._process: subprocess.Popen[bytes] | None = None
         self._log = log
 
@@ -84,7 +94,7 @@ class _Process:
         if self._process.poll() is not None:
             log = self._log.read_text(errors="replace")[-2000:]
             raise AssertionError(f"{self.command()[0]} ended with status {self._process.returncode}: {log}")
-        with contextlib.suppress(OSError), socket.create_connection((_HOST, self.port), 1.0):
+        with contextlib.suppress(OSError), socket.create_connection((self._host, self.port), 1.0):
             return True
         return False
 
@@ -94,6 +104,11 @@ class _Process:
             self._process.kill()
             self._process.wait(10)
             self._process = None
+
+    def signal(self, number: int) -> None:
+        """Sends a signal to the server."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def restart(self) -> None:
         """Kills and starts on the same port."""
@@ -128,13 +143,30 @@ class RtspServer(_Process):
                 "-cp", str(self._control_port)]  # fmt: skip
 
 
-class Broker(_Process):
-    """An MQTT broker without logins: mosquitto where it is installed, else the embedded one of iotcore."""
+MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+"""The broker's program; None where it is not installed."""
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
-        super().__init__(port, folder / "broker.log")
-        self._folder = folder
-        self._mosquitto = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+class Broker(_Process):
+    """An MQTT broker without logins: mosquitto where it is installed, else the embedded one of iotcore.
+
+    `settings` are lines of mosquitto.conf, which the embedded one does not know. `within` goes before the
+    command, for example to run it elsewhere; then it has `host`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        port: int | None = None,
+        *,
+        settings: str = "",
+        host: str = _HOST,
+        within: Sequence[str] = (),
+    ) -> None:
+        super().__init__(port, folder / "broker.log", host)
+        self._folder, self._settings, self._within = folder, settings, list(within)
+        self._mosquitto = MOSQUITTO
+        assert self._mosquitto or not settings, "settings are for mosquitto"
 
     @property
     def name(self) -> str:
@@ -144,10 +176,11 @@ class Broker(_Process):
     def command(self) -> list[str]:
         if self._mosquitto:
             configuration = self._folder / "mosquitto.conf"
-            configuration.write_text(
-                f"listener {self.port} {_HOST}\nallow_anonymous true\npersistence false\n"
-            )
-            return [self._mosquitto, "-c", str(configuration)]
+            lines = [f"listener {self.port} {self._host}", "user root", *self._settings.splitlines()]
+            defaults = ("allow_anonymous true", "persistence false")
+            lines += [one for one in defaults if one.split()[0] not in self._settings]
+            configuration.write_text("\n".join(lines) + "\n")
+            return [*self._within, self._mosquitto, "-c", str(configuration)]
         run = f"IotCoreBroker(listen={_HOST!r}, port={self.port}).run_forever()"
         return [sys.executable, "-c", f"from iotcore import IotCoreBroker; {run}"]
 
@@ -162,12 +195,17 @@ def silent_server() -> Iterator[int]:
 
 
 class Gate:
-    """A TCP relay to a local port that can be shut: connections end, and new ones end at once."""
+    """A TCP relay to a local port.
+
+    It can be shut: connections end, and new ones end at once. It can be frozen: connections stay, and nothing
+    passes any more, as when a router drops every packet.
+    """
 
     def __init__(self, target: int) -> None:
         self._target = target
-        self._open = threading.Event()
+        self._open, self._flowing = threading.Event(), threading.Event()
         self._open.set()
+        self._flowing.set()
         self._connections: list[socket.socket] = []
         self._lock = threading.Lock()
         self._listener = socket.create_server((_HOST, 0))
@@ -187,6 +225,14 @@ class Gate:
         """Lets connections in again."""
         self._open.set()
 
+    def freeze(self) -> None:
+        """Lets nothing through, and tells nobody."""
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        """Lets everything through again, what was held back included."""
+        self._flowing.set()
+
     def __enter__(self) -> Gate:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
@@ -195,6 +241,7 @@ class Gate:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.shut()
+        self._flowing.set()
         self._listener.close()
 
     def _accept(self) -> None:
@@ -216,10 +263,11 @@ class Gate:
             for source, target in ((client, upstream), (upstream, client)):
                 threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
 
-    @staticmethod
-    def _pump(source: socket.socket, target: socket.socket) -> None:
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                self._flowing.wait()
                 target.sendall(data)
+        self._flowing.wait()
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_RDWR)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from daemon.annotate import VideoWriter
+from daemon.video_writer import VideoWriter
 
 SECONDS, RATE = 1.5, 10
 CONFIG = """\

@@ -1,21 +1,36 @@
-"""The publisher against a real broker that is killed and restarted."""
+"""The publisher against a real broker: what comes first on a connect, commands, and what is no command."""
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
-from servers import Broker, wait_for
+from servers import MOSQUITTO, Broker, Gate, wait_for
 
 from daemon.config.mqtt import MqttConfig
 from daemon.messages import Message
-from daemon.mqtt import Publisher
+from daemon.mqtt import CommandError, Publisher, read_choice, read_switch
+from daemon.storage import Store
+
+PROTOCOLS = pytest.mark.parametrize(
+    "protocol",
+    [
+        "3.1.1",
+        pytest.param("5", marks=pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")),
+    ],
+)
 
 
 class Listener:
+    """Everything below posewatch/, in the order in which it came."""
+
     def __init__(self, port: int) -> None:
         self.got: list[tuple[str, bytes]] = []
         ready = threading.Event()
@@ -27,54 +42,183 @@ class Listener:
         self.client.subscribe("posewatch/#", qos=1)
         assert ready.wait(10)
 
-    def stop(self) -> None:
+    def say(self, topic: str, payload: bytes | str, *, retain: bool = False) -> None:
+        self.client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10)
+
+    def __enter__(self) -> Listener:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.client.disconnect()
         self.client.loop_stop()
 
 
-@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
-def test_outage_keeps_events_in_order_and_republishes_state(tmp_path, protocol):
-    with Broker(tmp_path) as broker:
-        if protocol == "5" and broker.name != "mosquitto":
-            pytest.skip("needs mosquitto: the embedded broker speaks MQTT 3.1.1 only")
-        publisher = Publisher(MqttConfig(host="127.0.0.1", port=broker.port, protocol=protocol))
+@contextmanager
+def publishing(folder: Path, port: int, *, start: bool = True, **settings: Any) -> Iterator[Publisher]:
+    store = Store(folder / "state")
+    publisher = Publisher(MqttConfig(host="127.0.0.1", port=port, **settings), store, backoff=(0.05, 0.2))
+    if start:
         publisher.start()
-        publisher.publish(Message("posewatch/door/alert/fall", "ON", 1, True))
-        wait_for(lambda: publisher.connected and not publisher.queued)
-        broker.kill()
-        wait_for(lambda: not publisher.connected)
-        for number in range(100):
-            publisher.publish(Message("posewatch/door/events", {"type": "new", "seq": number}, 1))
-        publisher.publish(Message("posewatch/door/alert/fall", "OFF", 1, True))
-        broker.start()
-        listener = Listener(broker.port)
-        try:
-            events = lambda: [json.loads(p)["seq"] for t, p in listener.got if t.endswith("/events")]  # noqa: E731
-            wait_for(lambda: publisher.connected and not publisher.queued)
-            wait_for(lambda: ("posewatch/door/alert/fall", b"OFF") in listener.got)
-            assert ("posewatch/status", b"online") in listener.got
-            # The listener may come after the publisher; what it got is a run up to the last one.
-            assert events() == list(range(100))[100 - len(events()) :]
-            publisher.close()
-            wait_for(lambda: ("posewatch/status", b"offline") in listener.got)
-        finally:
-            listener.stop()
+    try:
+        yield publisher
+    finally:
+        publisher.close()
+        store.close()
 
 
-def test_only_on_and_off_are_commands(tmp_path):
+def is_done(publisher: Publisher) -> bool:
+    return publisher.connected and not publisher.queued
+
+
+def event(number: int) -> Message:
+    after = {"id": f"1-door-{number}", "camera": "door", "start_time": 1.0, "end_time": None}
+    return Message("posewatch/door/events", {"type": "new", "seq": number, "after": after}, 1)
+
+
+@PROTOCOLS
+def test_online_then_state_then_what_waited(tmp_path, protocol):
+    with Broker(tmp_path) as broker, Listener(broker.port) as listener:
+        with publishing(tmp_path, broker.port, start=False, protocol=protocol) as publisher:
+            publisher.publish([event(0), Message("posewatch/door/alert/fall", "ON", 1, True), event(1)])
+            publisher.publish([Message("posewatch/door/alert/fall", "OFF", 1, True)])
+            publisher.publish([Message("posewatch/door/tracks", "stale by then", 0)])
+            publisher.start()
+            wait_for(lambda: is_done(publisher))
+            wait_for(lambda: len(listener.got) >= 4)
+        wait_for(lambda: listener.got[-1] == ("posewatch/status", b"offline"))
+        assert [topic.removeprefix("posewatch/") for topic, _ in listener.got] == [
+            "status", "door/alert/fall", "door/events", "door/events", "status",
+        ]  # fmt: skip
+        assert listener.got[1][1] == b"OFF"
+        assert [json.loads(body)["seq"] for _, body in listener.got[2:4]] == [0, 1]
+
+
+def test_state_is_sent_again_on_every_connect(tmp_path):
+    with (
+        Broker(tmp_path) as broker,
+        Gate(broker.port) as gate,
+        Listener(broker.port) as listener,
+        publishing(tmp_path, gate.port) as publisher,
+    ):
+        publisher.publish([Message("posewatch/info", "1", 1, True)])
+        wait_for(lambda: ("posewatch/info", b"1") in listener.got)
+        for _ in range(2):
+            gate.shut()
+            wait_for(lambda: not publisher.connected)
+            wait_for(lambda: listener.got[-1] == ("posewatch/status", b"offline"), what="the last will")
+            gate.open()
+            wait_for(lambda: listener.got[-1] == ("posewatch/info", b"1"), what="the state")
+        publisher.resend(lambda topic: topic.endswith("info"))
+        wait_for(lambda: listener.got.count(("posewatch/info", b"1")) == 4, what="the state once more")
+
+
+def test_topics_that_are_not_in_use_any_more_are_cleared(tmp_path):
     with Broker(tmp_path) as broker:
-        commands: list[tuple[str, str, bool]] = []
-        publisher = Publisher(
-            MqttConfig(host="127.0.0.1", port=broker.port), lambda *command: commands.append(command)
+        with publishing(tmp_path, broker.port) as publisher:
+            old = ["posewatch/gone/alert/fall", "posewatch/gone/people", "posewatch/door/snapshot/fall"]
+            publisher.publish([Message(topic, "x", 1, True) for topic in old])
+            wait_for(lambda: is_done(publisher))
+        with publishing(tmp_path, broker.port, start=False) as publisher:
+            publisher.publish([Message("posewatch/door/alert/fall", "OFF", 1, True)])
+            publisher.retire(lambda topic: topic.startswith("posewatch/door/snapshot"))
+            publisher.start()
+            wait_for(lambda: is_done(publisher))
+            with Listener(broker.port) as late:
+                wait_for(lambda: len(late.got) >= 3)
+                topics = {topic for topic, _ in late.got}
+        assert topics == {"posewatch/status", "posewatch/door/alert/fall", "posewatch/door/snapshot/fall"}
+        with publishing(tmp_path, broker.port, start=False) as publisher:
+            assert publisher._store.retained_topics == topics  # what was cleared is forgotten
+
+
+@PROTOCOLS
+def test_only_commands_are_carried_out(tmp_path, protocol, caplog):
+    with (
+        Broker(tmp_path) as broker,
+        publishing(tmp_path, broker.port, start=False, protocol=protocol) as publisher,
+    ):
+        done: list[tuple[str, object]] = []
+        publisher.subscribe(
+            "posewatch/door/alerts/set", lambda body: done.append(("alerts", read_switch(body)))
         )
+        publisher.subscribe(
+            "posewatch/profile/set",
+            lambda body: done.append(("profile", read_choice(body, ["home", "night"]))),
+        )
+        with Listener(broker.port) as listener:
+            listener.say("posewatch/door/alerts/set", "OFF", retain=True)  # somebody's mistake of last week
+            publisher.start()
+            wait_for(lambda: publisher.commands_ignored == 1, what="the retained one")
+            hostile: list[tuple[str, bytes | str]] = [
+                ("door/alerts", "on"), ("door/alerts", ""), ("door/alerts", "ON\n"), ("profile", b"\xff\0"),
+                ("door/alerts", b"ON" * 50_000), ("door/alerts", '{"state": "ON"}'), ("profile", "away"),
+                ("profile", "night; rm -rf"),
+            ]  # fmt: skip
+            for topic, payload in hostile:
+                listener.say(f"posewatch/{topic}/set", payload)
+            listener.say("posewatch/other/alerts/set", "ON")  # not asked for: never comes here
+            listener.say("posewatch/profile/set", "night")
+            listener.say("posewatch/door/alerts/set", "OFF")
+            wait_for(lambda: len(done) >= 2)
+        assert done == [("profile", "night"), ("alerts", False)]
+        too_large_for_5 = protocol == "5"  # the broker does not even send it
+        assert publisher.commands_ignored == 1 + len(hostile) - too_large_for_5
+        assert 1 <= caplog.text.count("command_ignored") <= 3  # one line in ten seconds
+        assert "rm -rf" not in caplog.text
+
+
+def test_a_command_that_fails_or_takes_long_holds_up_nothing(tmp_path, caplog):
+    with Broker(tmp_path) as broker, publishing(tmp_path, broker.port, start=False) as publisher:
+        release, done = threading.Event(), threading.Event()
+
+        def slow(_body: bytes) -> None:
+            release.wait(20)
+            done.set()
+            raise RuntimeError("a bug")
+
+        publisher.subscribe("posewatch/door/enabled/set", slow)
         publisher.start()
-        wait_for(lambda: publisher.connected and not publisher.queued)
-        listener = Listener(broker.port)
-        try:
-            for topic, payload in (("door/alerts", "on"), ("door/other", "ON"), ("door/alerts", "OFF")):
-                listener.client.publish(f"posewatch/{topic}/set", payload, qos=1)
-            wait_for(lambda: commands)
-            assert commands == [("door", "alerts", False)]
-        finally:
-            listener.stop()
-            publisher.close()
+        with Listener(broker.port) as listener:
+            wait_for(lambda: publisher.connected)
+            for _ in range(100):
+                listener.say("posewatch/door/enabled/set", "ON")
+            wait_for(lambda: publisher.commands_ignored >= 30, what="too many at once")
+            publisher.publish([event(1)])
+            wait_for(lambda: any(topic.endswith("/events") for topic, _ in listener.got))
+            release.set()
+            wait_for(lambda: "command_failed" in caplog.text)
+        assert done.is_set()
+
+
+def test_wildcards_are_not_subscribed():
+    publisher = Publisher.__new__(Publisher)
+    for topic in ("posewatch/+/alerts/set", "posewatch/#"):
+        with pytest.raises(ValueError, match="wildcards"):
+            publisher.subscribe(topic, lambda _: None)
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
+@PROTOCOLS
+def test_an_image_that_the_broker_does_not_take_does_not_block_the_rest(tmp_path, protocol, caplog):
+    with (
+        Broker(tmp_path, settings="max_packet_size 20000") as broker,
+        Listener(broker.port) as listener,
+        publishing(tmp_path, broker.port, protocol=protocol) as publisher,
+    ):
+        image = Message("posewatch/door/snapshot/fall", b"\xff" * 100_000, 1, expendable=True)
+        publisher.publish([event(0), image, event(1)])
+        wait_for(lambda: is_done(publisher), 30, "an empty queue")
+        wait_for(lambda: any(b'"seq":1' in body for _, body in listener.got))
+        assert publisher.dropped == 1
+        assert "message_refused topic=posewatch/door/snapshot/fall" in caplog.text
+
+
+def test_switched_off_it_keeps_the_history_only(tmp_path):
+    with publishing(tmp_path, 1, enabled=False) as publisher:
+        publisher.publish([event(0), Message("posewatch/info", "1", 1, True)])
+        assert publisher.queued == 0
+
+
+def test_a_handler_says_what_is_no_command():
+    with pytest.raises(CommandError, match="not ON or OFF"):
+        read_switch(b"on")

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(UNAVAILABLE is not None, reason=str(UNAVAILABLE)
 
 CONFIG = """\
 mqtt: {{host: 127.0.0.1, port: {port}, client_id: posewatch-test}}
+storage: {{path: state}}
 stats_interval: 1s
 pose: {{backend: {backend}}}
 cameras:

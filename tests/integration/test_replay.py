@@ -330,4 +330,45 @@ def test_a_real_fall_raises_the_alert(
         pytest.skip(f"{clip.name} is not in the evaluation data")
     target = tmp_path / "events.jsonl"
     summary = replay([clip], load_config(config), ReplayOutputs(events=str(target)))
-    assert "fall" in [rule for _, rule in summary.alerts]
+    assert "fall" in [alert.rule for alert in summary.alerts]
+
+
+@pytest.fixture(scope="module")
+def examples() -> Path:
+    return Path(__file__).resolve().parents[2] / "config" / "examples" / "replay"
+
+
+def test_the_examples_of_what_to_expect(footage, pose_model, examples, shared_data):
+    """The two clips of the examples; a third one, in which somebody falls later, is judged against them."""
+    assert pose_model.is_file()
+    given = ("-c", examples / "posewatch.yaml", "--expect", examples / "expect.yaml", "--quiet")
+    fall = shared_data / "video" / "urfd_fall" / "fall-01-cam0.mp4"
+    for clip, camera, alerts in ((footage, "street", r"\d\d"), (fall, "room", "1")):
+        done = posewatch(examples, "replay", clip, "--camera", camera, *given)
+        assert (done.status, done.err) == (0, "")
+        assert re.fullmatch(rf"{clip.name}: as expected, {alerts} alerts\n", done.out)
+
+
+def test_a_difference_is_told_and_fails(street, pose_model, config, tmp_path):
+    assert pose_model.is_file()
+    expect = tmp_path / "expect.yaml"
+    expect.write_text(
+        "clips:\n  street.mp4:\n    alerts:\n"
+        "    - {rule: fall, between: [1s, 2s]}\n    - {rule: on_the_road, count: 50..}\n"
+    )
+    done = posewatch(tmp_path, "replay", street, "-c", config, "--expect", expect, "--seconds", 3, "--quiet")
+    assert done.status == 1
+    lines = done.out.splitlines()
+    assert lines[0] == "street.mp4: NOT as expected"
+    assert lines[1] == "  fall between 1 s and 2 s: expected 1, got 0 (none)"
+    assert lines[2].startswith("  on_the_road: expected 50 or more, got ")
+    assert "on_the_road in road at " in lines[2]
+
+
+def test_expectations_are_checked_before_the_work(street, config, tmp_path):
+    expect = tmp_path / "expect.yaml"
+    expect.write_text("clips:\n  street:\n    alerts:\n      - {rule: falls}\n")
+    done = posewatch(tmp_path, "replay", street, "-c", config, "--expect", expect)
+    assert done.status == 2
+    assert done.err.startswith(f"posewatch: {expect}:4: clips.street.alerts[0].rule: the camera has no rule")
+    assert len(done.err.splitlines()) == 1

@@ -24,6 +24,7 @@ from daemon.demo.servers import transcode
 
 CONFIG = """\
 mqtt: {{host: 127.0.0.1, port: {port}, client_id: posewatch-test}}
+storage: {{path: state}}
 stats_interval: 1s
 cameras:
   street:
@@ -64,7 +65,7 @@ class Listener:
         assert subscribed.wait(10)
 
     def _take(self, _client: object, _data: object, message: mqtt.MQTTMessage) -> None:
-        payload = message.payload.decode()
+        payload = message.payload.decode(errors="replace")  # pictures come as well
         try:
             body = json.loads(payload)
         except ValueError:
@@ -363,3 +364,63 @@ def test_switches(videos: Path, tmp_path: Path) -> None:
             ids = [body["after"]["id"] for body in listener.bodies("street/events") if body["type"] == "new"]
             assert len(set(ids)) == len(ids)
             assert daemon.process.poll() is None
+
+
+def test_switches_hold_after_a_restart_and_commands_are_exact(pose_model: Path, tmp_path: Path) -> None:
+    assert pose_model.is_file()
+    url = f"rtsp://127.0.0.1:{free_port()}/nobody"
+
+    def is_up(listener: Listener) -> bool:
+        return listener.last("status") == "online" and listener.last("street/alerts/state") is not None
+
+    with Broker(tmp_path) as broker:
+        with watching(tmp_path, broker.port, url, is_up) as (daemon, listener):
+            assert listener.last("storage") == {
+                "state": "ok", "reason": None, "since": pytest.approx(time.time(), abs=60), "dropped": 0,
+            }  # fmt: skip
+            for topic, payload in (("alerts", "off"), ("enabled", "0"), ("nothing", "ON")):
+                listener.say(f"street/{topic}/set", payload)
+            listener.say("street/alerts/set", "OFF")
+            wait_for(lambda: listener.last("street/alerts/state") == "OFF", what="alerts off")
+            listener.say("street/enabled/set", "OFF")
+            wait_for(lambda: listener.last("street/enabled/state") == "OFF", what="the camera off")
+            wait_for(lambda: (listener.last("stats") or {}).get("commands_ignored") == 2, what="the count")
+            stats = listener.last("stats")
+            assert stats["mqtt"] == {"connected": True, "queued": 0, "dropped": 0}
+            assert stats["storage"] == {"state": "ok", "reason": None}
+            daemon.kill()
+        with watching(tmp_path, broker.port, url, is_up) as (_, listener):
+            listener.catch_up()
+            assert listener.last("street/alerts/state") == "OFF"
+            assert listener.last("street/enabled/state") == "OFF"
+            assert listener.state() == "disabled"
+
+
+def test_a_second_daemon_in_the_same_state_directory_says_what_to_do(
+    pose_model: Path, tmp_path: Path
+) -> None:
+    assert pose_model.is_file()
+    url = f"rtsp://127.0.0.1:{free_port()}/nobody"
+    with Broker(tmp_path) as broker:
+        with watching(tmp_path, broker.port, url, lambda one: one.last("status") == "online"):
+            command = [sys.executable, "-m", "daemon.cli", "run", "-c", str(tmp_path / "posewatch.yaml")]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1] == (
+            f"posewatch: {tmp_path / 'state'} is in use by another posewatch: "
+            "stop it, or give each its own storage.path"
+        )
+
+
+def test_it_runs_where_nothing_can_be_stored_and_says_so(pose_model: Path, tmp_path: Path) -> None:
+    assert pose_model.is_file()
+    url = f"rtsp://127.0.0.1:{free_port()}/nobody"
+    (tmp_path / "state").write_text("a file where the folder should be")
+    with Broker(tmp_path) as broker:
+        with watching(tmp_path, broker.port, url, lambda one: one.last("stats")) as (daemon, listener):
+            assert listener.last("storage")["state"] == "degraded"
+            assert listener.last("stats")["storage"]["reason"] == listener.last("storage")["reason"]
+            (tmp_path / "state").unlink()
+            wait_for(lambda: listener.last("storage")["state"] == "ok", SLOW, "the disk")
+            assert daemon.process.poll() is None
+        assert "state_directory_unusable" in daemon.log.read_text()

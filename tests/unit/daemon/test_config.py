@@ -79,8 +79,23 @@ CAMERA = "cameras:\n  door: {url: rtsp://10.0.0.5/x}\n"
          ["posewatch.yaml:1: log.level: must be 'debug', 'info', 'warning' or 'error', not 'loud'"]),
         ("track: {low_score: 0.9}\n" + CAMERA,
          ["posewatch.yaml:1: track: low_score 0.9 must not be above high_score 0.5"]),
+        ("snapshots: {max_size: plenty}\n" + CAMERA,
+         ["posewatch.yaml:1: snapshots.max_size: must be a size such as 500MB or 2GB, or a number of bytes, "
+          "not 'plenty'"]),
+        ("clips: {style: blurred}\n" + CAMERA,
+         ["posewatch.yaml:1: clips.style: must be 'skeleton', 'blur', 'full' or 'none', not 'blurred'"]),
+        ("cameras:\n  a:\n    url: 0\n    privacy_masks:\n      house: {points: [[0, 0], [1, 1]]}\n", None),
         ("mqtt: 5\n" + CAMERA, ["posewatch.yaml:1: mqtt: must be a mapping of keys and values, not 5"]),
         ("mqtt: {prefix: a/#}\n" + CAMERA, None),
+        ("mqtt: {prefix: a//b}\n" + CAMERA, None),
+        ('mqtt: {prefix: "a\\0b"}\n' + CAMERA, None),
+        ("mqtt:\n  queue: 500\n" + CAMERA,
+         ["posewatch.yaml:2: mqtt.queue: is gone: use storage.max_messages"]),
+        ("storage: {max_size: many}\n" + CAMERA,
+         ["posewatch.yaml:1: storage.max_size: must be a size such as 500MB or 2GB, or a number of bytes, "
+          "not 'many'"]),
+        ("storage: {max_messages: 0}\n" + CAMERA,
+         ["posewatch.yaml:1: storage.max_messages: must be greater than or equal to 100, not 0"]),
         # cameras
         ("cameras: {}\n", ["posewatch.yaml:1: cameras: add at least one camera, such as "
                            "`door: {url: rtsp://192.168.1.20/stream}`"]),

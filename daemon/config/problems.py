@@ -1,0 +1,136 @@
+"""Mistakes in a YAML file: reading it, and what a model refuses, as lines that name file, line and key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from daemon.config.document import Document, KeyPath, Problem, dotted
+from daemon.config.errors import ConfigError
+from daemon.config.known_keys import MOVED, KnownKeys, nearest
+from daemon.config.overrides import origin
+from daemon.config.references import UnknownNamesError
+from daemon.masking import mask_url
+
+__all__ = ["format_problems", "problems_of", "read_text"]
+
+_SECRET_KEYS = frozenset({"url", "username", "password"})
+_MAX_SHOWN = 60
+
+
+def read_text(path: Path, hint: str) -> str:
+    """The text of a file; `hint` says what to do where there is none.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: no such file: {hint}"]) from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError([f"{path}:{line}: is not UTF-8 text: save it as UTF-8"]) from None
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+
+
+def format_problems(path: Path, problems: Sequence[Problem]) -> list[str]:
+    """A line for each mistake, in the order of the file: `FILE:LINE: KEY: what is wrong`."""
+    lines = []
+    # What is wrong with a secret or a variable also fails validation; say the cause only.
+    for problem in sorted(problems, key=lambda problem: problem.line):
+        key = f"{dotted(problem.path)}: " if problem.path else ""
+        lines.append(mask_url(f"{path}:{problem.line}: {key}{problem.text}"))
+    return list(dict.fromkeys(lines))
+
+
+def problems_of(
+    error: ValidationError, data: Any, document: Document, schema: Mapping[str, Any]
+) -> list[Problem]:
+    """What a model refused, by the lines of the file.
+
+    Args:
+        error: of the validation.
+        data: what was validated.
+        document: where it was written.
+        schema: JSON Schema of the model, for the keys that are known.
+    """
+    known = KnownKeys(schema)
+    broken = {problem.path for problem in document.problems}
+    problems = []
+    for details in error.errors(include_url=False):
+        cause = details.get("ctx", {}).get("error")
+        if isinstance(cause, UnknownNamesError):
+            problems += [_located(path, text, document) for path, text in cause.problems]
+            continue
+        full = _data_path(details["loc"], data, missing=details["type"] == "missing")
+        where = origin(full, document.lines)
+        if where in broken:
+            continue
+        text = _describe(details, full, where, data, document, known)
+        problems.append(Problem(document.line(where), where, text))
+    return problems
+
+
+def _located(path: KeyPath, text: str, document: Document) -> Problem:
+    where = origin(path, document.lines)
+    return Problem(document.line(where), where, text)
+
+
+def _data_path(location: tuple[str | int, ...], data: Any, *, missing: bool) -> KeyPath:
+    """Pydantic's location without what is not in the file: tags of unions and the marks of keys."""
+    path: list[str | int] = []
+    for index, part in enumerate(location):
+        if _holds(data, part):
+            path.append(part)
+            data = data[part]
+        elif missing and index == len(location) - 1:
+            path.append(part)
+    return tuple(path)
+
+
+def _holds(data: Any, part: str | int) -> bool:
+    if isinstance(part, int):
+        return isinstance(data, list) and 0 <= part < len(data)
+    return isinstance(data, dict) and part in data
+
+
+def _describe(
+    details: ErrorDetails, path: KeyPath, where: KeyPath, data: Any, document: Document, known: KnownKeys
+) -> str:
+    kind, message = details["type"], details["msg"]
+    if kind == "extra_forbidden":
+        if path in MOVED:
+            return f"is gone: use {MOVED[path]}"
+        keys = known.at(path[:-1], data)
+        near = nearest(str(path[-1]), keys)
+        if near is not None:
+            return f'unknown key, did you mean "{near}"?'
+        return f"unknown key, known are {', '.join(keys)}"
+    if kind == "missing":
+        if path == ("cameras",):
+            return "missing: add at least one camera, such as `door: {url: rtsp://192.168.1.20/stream}`"
+        return "missing: add it"
+    if kind in ("model_type", "dict_type", "model_attributes_type"):
+        message = "must be a mapping of keys and values"
+    elif kind == "value_error":
+        message = message.removeprefix("Value error, ")
+    elif message.startswith("Input should be"):
+        message = "must be" + message[len("Input should be") :]
+    return message + _shown(details.get("input"), where, document)
+
+
+def _shown(value: Any, where: KeyPath, document: Document) -> str:
+    """`, not 'x'` for values that may be shown."""
+    secret = any(where[:end] in document.hidden for end in range(len(where) + 1))
+    if secret or any(part in _SECRET_KEYS for part in where) or isinstance(value, (dict, list)):
+        return ""
+    if value is None:
+        return ", but is empty"
+    text = repr(value)
+    return f", not {text}" if len(text) <= _MAX_SHOWN else ""

@@ -1,0 +1,202 @@
+"""The database of a state directory, whatever the disk does."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from daemon.storage.database import Database
+from daemon.storage.errors import is_damage, plain_reason
+from daemon.storage.salvage import Salvage, collect, move_aside
+from daemon.storage.schema import checkpoint
+
+__all__ = ["Disk", "StorageStatus"]
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+_Error = (sqlite3.Error, OSError)
+_CHECKPOINT_COMMITS = 200
+_CHECKPOINT_INTERVAL = 60.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class StorageStatus:
+    """How the disk does: `reason` is None while it does well; `since` in UTC epoch seconds."""
+
+    reason: str | None
+    since: float
+
+    @property
+    def state(self) -> str:
+        """`ok` or `degraded`."""
+        return "ok" if self.reason is None else "degraded"
+
+
+class Contents(Protocol):
+    """Whose data it is."""
+
+    def restore(self, database: Database) -> None:
+        """Takes in what a database holds that was just opened, and writes what it lacks.
+
+        Raises:
+            sqlite3.Error: the disk does not take it.
+        """
+        ...
+
+    def rescue(self, found: Salvage) -> None:
+        """Takes in what could be saved of a damaged database; `restore` of an empty one follows."""
+        ...
+
+
+class Disk:
+    """Opens, reads and writes; never raises. After a failure it tries again now and then.
+
+    A damaged file is put aside, and a new one is begun with what could be saved. Not for two threads at once.
+
+    Args:
+        path: the database.
+        contents: whose data it is.
+        retry: seconds between two attempts after a failure.
+    """
+
+    def __init__(self, path: Path, contents: Contents, retry: float) -> None:
+        self._path, self._contents, self._retry = path, contents, retry
+        self._database: Database | None = None
+        self._retry_at = self._checkpoint_due = float("-inf")
+        self._checkpointed = 0  # of the database's commits
+        self.status = StorageStatus(None, time.time())
+        self.generation = 0  # counts the files that were in use: each has its own numbers
+
+    def open(self, *, now: bool = False) -> None:
+        """Opens the database, at the start or again after a failure, where that is due (or `now`)."""
+        is_open = self._database is not None and self.status.reason is None
+        if is_open or not (now or time.monotonic() >= self._retry_at):
+            return
+        database: Database | None = None
+        try:
+            database = Database(self._path)
+            self._contents.restore(database)
+        except _Error as error:
+            if is_damage(error):
+                _close(database)
+                self._begin_anew(error)
+                return
+            self._fail(error)
+            if self._database is None:
+                self._database = database  # a full or read-only disk can still be read
+            else:
+                _close(database)
+        else:
+            self._use(database)
+
+    def write(self, work: Callable[[Database], None]) -> bool:
+        """Does it on disk; False while the disk fails."""
+        for _ in range(2):  # once more with the new file where the old one was damaged
+            if self._database is None or self.status.reason is not None:
+                return False
+            try:
+                work(self._database)
+            except _Error as error:
+                self._mend(error)
+            else:
+                return True
+        return False
+
+    def read(self, work: Callable[[Database], _T], otherwise: _T) -> _T:
+        """What `work` reads, also from a disk that takes nothing; `otherwise` where that fails."""
+        if self._database is None:
+            return otherwise
+        try:
+            return work(self._database)
+        except _Error as error:
+            self._mend(error)
+            return otherwise
+
+    def check(self) -> None:
+        """Makes the file anew where somebody removed it: SQLite would go on with one that nobody finds."""
+        if self._database is None or self.status.reason is not None or self._database.is_in_place:
+            return
+        _log.error("database_removed path=%s; made anew", self._path)
+        found = collect(self._database)
+        self._replace(lambda: found)
+
+    def checkpoint(self) -> None:
+        """Keeps the write-ahead log short. Takes as long as the disk does: for a thread that may wait.
+
+        Unlike everything else it may be called at any time, while other threads read and write.
+        """
+        database, now = self._database, time.monotonic()
+        if database is None or self.status.reason is not None:
+            return
+        new = database.commits - self._checkpointed
+        if new < 0 or new >= _CHECKPOINT_COMMITS or (new and now >= self._checkpoint_due):
+            self._checkpointed, self._checkpoint_due = database.commits, now + _CHECKPOINT_INTERVAL
+            with contextlib.suppress(*_Error):  # whatever it is, the next write finds it as well
+                checkpoint(self._path)
+
+    def close(self) -> None:
+        """Closes the database for good."""
+        _close(self._database)
+        self._database, self._retry_at = None, float("inf")
+
+    def _mend(self, error: Exception) -> None:
+        if is_damage(error):
+            self._begin_anew(error)
+        else:
+            self._fail(error)
+
+    def _begin_anew(self, error: Exception) -> None:
+        """Puts the file aside and goes on with a new one."""
+
+        def set_aside() -> Salvage:
+            aside, found = move_aside(self._path)
+            saved = len(found.waiting)
+            _log.error("database_damaged reason=%r kept_as=%s saved_messages=%d", str(error), aside, saved)
+            return found
+
+        self._replace(set_aside)
+
+    def _replace(self, rescue: Callable[[], Salvage]) -> None:
+        """Goes on with a new file, and what `rescue` saves of the old one."""
+        _close(self._database)
+        self._database, database = None, None
+        try:
+            found = rescue()
+            self.generation += 1
+            self._contents.rescue(found)
+            database = Database(self._path)
+            self._contents.restore(database)
+        except _Error as failure:
+            _close(database)
+            self._fail(failure)
+        else:
+            self._use(database)
+
+    def _fail(self, error: Exception) -> None:
+        self._retry_at = time.monotonic() + self._retry
+        reason = plain_reason(error)
+        if reason != self.status.reason:
+            self.status = StorageStatus(reason, time.time())
+            _log.error("storage_degraded path=%s reason=%r; messages wait in memory", self._path, reason)
+
+    def _use(self, database: Database) -> None:
+        _close(self._database)
+        self._database = database
+        if self.status.reason is not None:
+            seconds = time.time() - self.status.since
+            self.status = StorageStatus(None, time.time())
+            _log.warning("storage_recovered path=%s after_seconds=%.0f", self._path, seconds)
+
+
+def _close(database: Database | None) -> None:
+    try:
+        if database is not None:
+            database.close()
+    except sqlite3.Error as error:
+        _log.warning("database_not_closed error=%s", error)

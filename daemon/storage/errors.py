@@ -1,0 +1,44 @@
+"""What is wrong with a state directory."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+
+__all__ = ["HistoryError", "StateInUseError", "is_damage", "plain_reason"]
+
+# SQLite's own texts (sqlite3_errstr): codes are part of Python's exceptions from 3.11 on only.
+_DAMAGE = ("malformed", "not a database", "no such table", "no such column", "has no column", "newer version")
+_REASONS = {
+    "full": "the disk is full",
+    "readonly": "the disk is read-only",
+    "unable to open": "the database cannot be opened",
+    "disk i/o": "the disk gives input/output errors",
+    "locked": "another program holds the database",
+}
+_ERRNO = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the disk is read-only",
+}
+
+
+class StateInUseError(Exception):
+    """Another daemon uses this state directory; one line that says what to do."""
+
+
+class HistoryError(Exception):
+    """There is no history to read; one line that says what to do."""
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether the file itself is bad, so that trying again cannot help."""
+    return isinstance(error, sqlite3.Error) and any(text in str(error).lower() for text in _DAMAGE)
+
+
+def plain_reason(error: Exception) -> str:
+    """Why the disk does not take anything, in words."""
+    if isinstance(error, OSError):
+        return _ERRNO.get(error.errno or 0, error.strerror or type(error).__name__)
+    text = str(error).lower()
+    return next((reason for part, reason in _REASONS.items() if part in text), str(error))
