@@ -112,6 +112,7 @@ def _prepared(connection: sqlite3.Connection, *, writable: bool) -> sqlite3.Conn
             connection.execute(f"PRAGMA wal_autocheckpoint = {_MOST_WAL_PAGES}")
             connection.execute("PRAGMA journal_size_limit = 8000000")
             connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("PRAGMA secure_delete = ON")  # pictures must not outlive their files
         if version > _VERSION:
             raise sqlite3.DatabaseError(f"made by a newer version of posewatch ({version})")
         connection.execute("SELECT COUNT(*) FROM open_items").fetchone()
