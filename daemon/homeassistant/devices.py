@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from daemon.capture import CameraState
 from daemon.config import CameraConfig, Config, Rule
+from daemon.config.rules import rules_of
 from daemon.homeassistant.names import entity_name, node_id, words
 from daemon.messages import Message
 from daemon.topics import Topics
@@ -75,7 +76,7 @@ class Devices:
                 value_template="{{ (value_json.started_at | as_datetime).isoformat() }}",
             ),
         }  # fmt: skip
-        profiles = _profiles(self._config)
+        profiles = list(self._config.profiles)
         if profiles:
             found["profile"] = _component(
                 "select", "Profile", icon="mdi:shield-home", options=profiles,
@@ -110,7 +111,7 @@ class Devices:
         for zone in settings.zones:
             title = f"People: {words(zone).lower()}"
             found[f"people_{zone}"] = self._people(title, topics.zone_people(name, zone), seen)
-        rules = _rules_of(name, settings)
+        rules = rules_of(name, settings.rules, settings.zones)
         if _has_pictures(settings, rules):
             found["snapshot"] = _component(
                 "image", "Last alert", qos=1, image_topic=topics.snapshots(name), content_type="image/jpeg"
@@ -142,7 +143,7 @@ class Devices:
                 "payload_not_available": "OFF",
             },
         ]
-        profiles = list(getattr(rule, "profiles", ()))
+        profiles = list(rule.profiles)
         if profiles:
             template = f"{{{{ 'online' if value in {profiles} else 'offline' }}}}"
             watched.append({"topic": topics.profile_state(), "value_template": template})
@@ -192,23 +193,10 @@ def _component(platform: str, name: str, **options: Any) -> _Component:
     return {"platform": platform, "name": name, **options}
 
 
-def _rules_of(camera: str, settings: CameraConfig) -> dict[str, Rule]:
-    """The rules at work for a camera."""
-    return {
-        name: rule
-        for name, rule in settings.rules.items()
-        if rule.enabled and camera in (getattr(rule, "cameras", ()) or (camera,))
-    }
-
-
 def _has_pictures(settings: CameraConfig, rules: Mapping[str, Rule]) -> bool:
     """Whether pictures of alerts are published."""
-    styles = (getattr(rule, "snapshot", None) or settings.snapshots.style for rule in rules.values())
+    styles = (rule.snapshot or settings.snapshots.style for rule in rules.values())
     return settings.snapshots.publish and any(style != "none" for style in styles)
-
-
-def _profiles(config: Config) -> list[str]:
-    return list(getattr(config, "profiles", ()))
 
 
 def _hub_name(prefix: str) -> str:

@@ -72,6 +72,6 @@ def an_alert(
             "zones": {}, "models": {}, "boxes": dict(boxes or {}),
             **more.pop("evidence", {}),
         },
-        "snapshot": None, **more,
+        "snapshot": None, "clip": None, **more,
     }  # fmt: skip
     return Message(TOPICS.alerts("door"), payload, qos=1)

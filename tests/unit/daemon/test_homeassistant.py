@@ -77,10 +77,35 @@ def test_a_camera_has_its_rules_people_alert_and_switches() -> None:
     assert parts["enabled"]["command_topic"] == "posewatch/living_room/enabled/set"
 
 
+def test_a_rule_of_a_profile_is_unavailable_in_others() -> None:
+    rules = {"always": {"type": "fall"}, "out": {"type": "loitering", "profiles": ["away", "night"]}}
+    settings = config({"living_room": {"rules": rules}}, profiles=["home", "away", "night"])
+    parts = parts_of(settings)
+    assert "posewatch/profile/state" not in topics_of(parts["rule_always"])
+    (condition,) = [one for one in parts["rule_out"]["availability"] if "profile" in one["topic"]]
+    assert condition["value_template"] == "{{ 'online' if value in ['away', 'night'] else 'offline' }}"
+    select = parts_of(settings, "posewatch")["profile"]
+    assert select["options"] == ["home", "away", "night"]
+    assert select["command_topic"] == "posewatch/profile/set"
+    assert "profile" not in parts_of(config(), "posewatch")
+
+
+def test_only_rules_that_the_camera_goes_by_are_there() -> None:
+    rules = {
+        "here": {"type": "fall", "cameras": ["living_room"]},
+        "there": {"type": "fall", "cameras": ["door"]},
+    }
+    cameras = {"living_room": {"rules": rules}, "door": {}}
+    assert {key for key in parts_of(config(cameras)) if key.startswith("rule_")} == {"rule_here"}
+
+
 @pytest.mark.parametrize("snapshots", [{"publish": False}, {"style": "none"}])
 def test_without_pictures_there_is_no_image(snapshots: dict[str, Any]) -> None:
     assert "snapshot" in parts_of(config())
     assert "snapshot" not in parts_of(config({"living_room": {"snapshots": snapshots}}))
+    if "style" in snapshots:
+        rules = {"fall": {"type": "fall", "snapshot": "blur"}}
+        assert "snapshot" in parts_of(config({"living_room": {"snapshots": snapshots, "rules": rules}}))
 
 
 class Memory:
@@ -119,6 +144,12 @@ def test_what_was_announced_is_remembered_over_restarts() -> None:
         ({"type": "fight"}, "safety"),
         ({"type": "zone_entry", "zones": ["bed"]}, "occupancy"),
         ({"type": "loitering"}, "occupancy"),
+        ({"type": "waving"}, "safety"),
+        ({"type": "running"}, "motion"),
+        ({"type": "zone_exit", "zones": ["bed"]}, "motion"),
+        ({"type": "crowd"}, "occupancy"),
+        ({"type": "line_crossing", "line": [[0, 0], [1, 1]]}, "motion"),
+        ({"type": "absence"}, "problem"),
         ({"type": "action", "actions": ["waving"]}, None),  # nobody knows what ON means
     ],
 )
