@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from daemon.config.rules import Rule
+from daemon.config.rules import FightRule, Rule
+from daemon.config.schedule import is_scheduled
+from daemon.evidence import ModelVersions, evidence_of
 from daemon.messages import Message, new_id, plain
 from daemon.reasons import EndReason
 from daemon.scene import Scene
-from daemon.situations import Situation, Situations
+from daemon.situation import Situation
+from daemon.situations import Situations
 from daemon.topics import Topics
 
 __all__ = ["AlertEngine"]
@@ -17,6 +19,7 @@ __all__ = ["AlertEngine"]
 _UPDATE_INTERVAL = 10.0  # seconds between two updates of an alert
 _NEWS_INTERVAL = 1.0  # seconds to an update that names further people or zones
 _PAUSE = 2.5  # times the last interval between two frames: what takes longer is a pause
+_SLOWEST = 5.0  # seconds between two frames at the lowest rate: what is expected before it is known
 _TOLERANCE = 1e-6
 
 
@@ -27,10 +30,17 @@ class AlertEngine:
         camera: its name.
         rules: by name; those that are not enabled are left out.
         topics: where messages go.
+        profile: that is in use; rules that name profiles watch only where they name this one.
+
+    Attributes:
+        models: part of every alert's evidence.
     """
 
-    def __init__(self, camera: str, rules: Mapping[str, Rule], topics: Topics) -> None:
-        self._camera, self._topics = camera, topics
+    def __init__(
+        self, camera: str, rules: Mapping[str, Rule], topics: Topics, profile: str | None = None
+    ) -> None:
+        self._camera, self._topics, self._profile = camera, topics, profile
+        self.models: ModelVersions = {}
         self._rules = {name: Situations(rule) for name, rule in rules.items() if rule.enabled}
         self._sent: dict[str, tuple[float, frozenset[str]]] = {}  # by alert: when, and who and where
         self._last: float | None = None
@@ -47,6 +57,10 @@ class AlertEngine:
         blind = self._is_after_pause(scene.monotonic)
         messages: list[Message] = []
         for name, situations in self._rules.items():
+            ended = self._why_not(situations.rule, scene.captured_at)
+            if ended is not None:
+                messages += self._close(name, scene.captured_at, ended)
+                continue
             was_on = situations.is_on
             for situation in situations.observe(scene, blind):
                 messages += self._report(name, situation, scene)
@@ -61,17 +75,44 @@ class AlertEngine:
 
     def close(self, captured_at: float, reason: EndReason = EndReason.SHUTDOWN) -> list[Message]:
         """Clears whatever is raised and forgets what has begun."""
-        messages: list[Message] = []
-        for name, situations in self._rules.items():
-            raised = situations.clear()
-            messages += [self._cleared(name, one, captured_at, reason) for one in raised]
-            if raised:
-                messages.append(self._state(name))
-        return messages
+        return [one for name in self._rules for one in self._close(name, captured_at, reason)]
+
+    def set_profile(self, profile: str | None, captured_at: float) -> list[Message]:
+        """Changes to another profile; clears what is raised by rules that are no part of it."""
+        self._profile = profile
+        return [
+            one
+            for name, situations in self._rules.items()
+            if not self._is_in_profile(situations.rule)
+            for one in self._close(name, captured_at, EndReason.PROFILE)
+        ]
+
+    def fighters(self, captured_at: float) -> int | None:
+        """From how many people on fights are looked for at this time; None where no rule asks for it."""
+        asked = [
+            situations.rule.min_people
+            for situations in self._rules.values()
+            if isinstance(situations.rule, FightRule) and self._why_not(situations.rule, captured_at) is None
+        ]
+        return min(asked, default=None)
+
+    def _why_not(self, rule: Rule, captured_at: float) -> EndReason | None:
+        """Why a rule does not watch now; None where it does."""
+        if not self._is_in_profile(rule):
+            return EndReason.PROFILE
+        return None if is_scheduled(rule.schedule, captured_at) else EndReason.SCHEDULE
+
+    def _is_in_profile(self, rule: Rule) -> bool:
+        return not rule.profiles or self._profile in rule.profiles
+
+    def _close(self, name: str, captured_at: float, reason: EndReason) -> list[Message]:
+        raised = self._rules[name].clear()
+        messages = [self._cleared(name, one, captured_at, reason) for one in raised]
+        return [*messages, self._state(name)] if raised else []
 
     def _is_after_pause(self, now: float) -> bool:
         elapsed = 0.0 if self._last is None else now - self._last
-        paused = self._interval > 0.0 and elapsed > _PAUSE * self._interval
+        paused = elapsed > _PAUSE * (self._interval or _SLOWEST)
         self._last, self._interval = now, elapsed
         return paused
 
@@ -108,20 +149,6 @@ class AlertEngine:
         reason: EndReason | None = None,
     ) -> Message:
         rule = self._rules[name].rule
-        thresholds = rule.model_dump(
-            mode="json", by_alias=True, exclude={"type", "enabled", "severity", "zones"}
-        )
-        evidence: dict[str, Any] = {
-            "type": rule.type,
-            "thresholds": thresholds,
-            "first_time": plain(situation.start_time),
-            "last_time": plain(situation.last_time),
-            "frames": situation.frames,
-            "scores": [list(pair) for pair in situation.scores],
-            "boxes": dict(situation.boxes),
-        }
-        if situation.place is not None:
-            evidence["place"] = situation.place
         payload = {
             "type": kind,
             "id": situation.id,
@@ -136,8 +163,9 @@ class AlertEngine:
             "start_time": plain(situation.start_time),
             "end_time": None if end is None else plain(end),
             "reason": None if reason is None else reason.value,
-            "evidence": evidence,
+            "evidence": evidence_of(rule, situation, self.models),
             "snapshot": None,
+            "clip": None,
         }
         situation.seq += 1
         return Message(self._topics.alerts(self._camera), payload, qos=1)

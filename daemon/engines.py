@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from classifier.fights.model import FightModel
 from classifier.model import ActionModel
+from daemon.model_versions import model_versions
 from tracker.detector import Detector
 from tracker.pose import PoseBackend, PoseEstimator
 from tracker.tiles import TiledDetector
 
 if TYPE_CHECKING:
-    from daemon.config import ActionsConfig, DetectConfig, FightsConfig, PoseConfig
+    from daemon.config import ActionsConfig, CameraConfig, DetectConfig, FightsConfig, PoseConfig
 
 __all__ = ["Engines"]
 
@@ -31,6 +32,7 @@ class Engines:
         self._estimators: dict[tuple[object, ...], PoseBackend] = {}
         self._models: dict[str, ActionModel] = {}
         self._fights: dict[str, FightModel] = {}
+        self._versions: dict[tuple[str, ...], dict[str, dict[str, str]]] = {}
 
     def detector(self, settings: DetectConfig) -> Detector | TiledDetector:
         """The detector for these settings.
@@ -90,6 +92,19 @@ class Engines:
         if key not in self._fights:
             self._fights[key] = FightModel(settings.model)
         return self._fights[key]
+
+    def versions(self, settings: CameraConfig, *, fights: bool) -> dict[str, dict[str, str]]:
+        """Name and short sha256 of the models for these settings; each file is read once.
+
+        Raises:
+            ModelError: a pose model is missing or damaged.
+        """
+        pose = settings.pose
+        used = (settings.detect.model, pose.backend, pose.model, settings.actions.model)
+        key = (*map(str, used), str(settings.fights.model if fights else fights))
+        if key not in self._versions:
+            self._versions[key] = model_versions(settings, fights=fights)
+        return self._versions[key]
 
 
 def _load_estimator(settings: PoseConfig) -> PoseBackend:

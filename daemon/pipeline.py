@@ -24,18 +24,19 @@ from daemon.actions import ActionHysteresis
 from daemon.alerts import AlertEngine
 from daemon.capture import Frame
 from daemon.config import CameraConfig, PoseConfig, TrackConfig
-from daemon.config.rules import FightRule
+from daemon.config.rules import FightRule, rules_of
 from daemon.engines import Engines
 from daemon.events import EventReporter
-from daemon.evidence import labels_of
 from daemon.media import AlertMedia
 from daemon.messages import Message
 from daemon.posture import Posture, Postures, plausible
 from daemon.reasons import EndReason
 from daemon.scene import FightPlace, Person, Scene
+from daemon.sifting import Sieve
 from daemon.timing import StageClock
 from daemon.topics import Topics
-from daemon.zones import ZoneMap
+from daemon.watchers import labels_of
+from daemon.zones import ZoneMap, ZonePresence
 from tracker.appearance import describe
 from tracker.association import Track, Tracker, TrackState
 from tracker.cuts import CutDetector
@@ -69,6 +70,7 @@ class CameraPipeline:
         topics: where its messages go.
         clock: sums the time of each stage; one of its own by default.
         media: gives alerts their pictures and clips; None gives none.
+        profile: that is in use; None where the configuration has none.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class CameraPipeline:
         *,
         clock: StageClock | None = None,
         media: AlertMedia | None = None,
+        profile: str | None = None,
     ) -> None:
         self.name = name
         self.clock = clock or StageClock()
@@ -86,6 +89,8 @@ class CameraPipeline:
         self._settings = settings
         self._media = media
         self._topics = topics
+        self._rules = rules_of(name, settings.rules, settings.zones)
+        self._sieve = Sieve(settings.filters, settings.masks)
         self._tracker = make_tracker(name, settings.track)
         self._cuts = CutDetector()
         self._pacing = DetectorPacing(settings.detect.every)
@@ -96,18 +101,21 @@ class CameraPipeline:
         self._windows: PoseStream | PoseWindows | None = None
         self._actions = ActionHysteresis(settings.actions)
         self._zones = ZoneMap(settings.zones)
+        self._presence = ZonePresence(settings.zones)
         self._events = EventReporter(name, topics, zones=tuple(settings.zones))
         self._postures = Postures()
         self._seen_postures: dict[str, Posture] = {}
-        self._alerts = AlertEngine(name, settings.rules, topics)
+        self._alerts = AlertEngine(name, self._rules, topics, profile)
         self._last_prediction: float | None = None
         self._scores: dict[str, ActionScores] = {}
-        self._fighters = min((rule.min_people for rule in _fight_rules(settings)), default=None)
+        self._fighters: int | None = None
         self._fights: FightWatch | None = None
 
     def process(self, frame: Frame, engines: Engines) -> FrameResult:
         """Takes the camera's next frame; frames must come in the order of their time."""
         clock = self.clock
+        if not self._alerts.models:
+            self._alerts.models = engines.versions(self._settings, fights=watches_fights(self._settings))
         estimator = engines.estimator(self._settings.pose)
         with clock.stage("track"):
             cut = self._cuts.update(frame.image)
@@ -166,6 +174,7 @@ class CameraPipeline:
         """Tracks, and boxes and scores of everybody who is seen, however little."""
         with self.clock.stage("detect"):
             detections = engines.detector(self._settings.detect).detect(frame.image)
+            detections = self._sieve.sift(detections, frame.image.shape[1], frame.image.shape[0])
         with self.clock.stage("track"):
             tracks = self._tracker.update(
                 detections,
@@ -184,6 +193,11 @@ class CameraPipeline:
         """Switches the rules on or off; alerts that are ON are cleared when switched off."""
         self.alerts_enabled = enabled
         return [] if enabled else self._close_alerts(captured_at, EndReason.SWITCHED_OFF)
+
+    def set_profile(self, profile: str | None, captured_at: float) -> list[Message]:
+        """Changes to another profile; alerts of rules that are no part of it are cleared."""
+        messages = self._alerts.set_profile(profile, captured_at)
+        return messages if self._media is None else self._media.conclude(messages)
 
     @property
     def active_alerts(self) -> tuple[str, ...]:
@@ -224,9 +238,9 @@ class CameraPipeline:
 
     def _warn_of_missing(self, labels: Sequence[str]) -> None:
         """A rule that can say nothing with this action model must not be silent about that."""
-        for name, rule in self._settings.rules.items():
+        for name, rule in self._rules.items():
             missing = [label for label in labels_of(rule) if label not in labels]
-            if rule.enabled and missing:
+            if missing:
                 _log.warning(
                     "rule_without_label camera=%s rule=%s label=%s: the action model does not know it",
                     self.name,
@@ -235,10 +249,11 @@ class CameraPipeline:
                 )
 
     def _fight_places(self, frame: Frame, people: _Boxes, engines: Engines) -> tuple[FightPlace, ...]:
-        if self._fighters is None or not self.alerts_enabled:
+        fighters = self._alerts.fighters(frame.captured_at) if self.alerts_enabled else None
+        if fighters is None:
             return ()
-        if self._fights is None:
-            self._fights = FightWatch(self._fighters)
+        if self._fights is None or fighters != self._fighters:
+            self._fights, self._fighters = FightWatch(fighters), fighters
         model = engines.fights(self._settings.fights)
         found = self._fights.update(frame.image, *people, frame.monotonic, model)
         if found is None:
@@ -252,6 +267,7 @@ class CameraPipeline:
         people = []
         for track in tracks:
             action, score = self._actions.current(track.id, frame.monotonic)
+            touched = self._zones.containing(track.box, width, height)
             people.append(
                 Person(
                     track=track,
@@ -259,7 +275,7 @@ class CameraPipeline:
                     scores=self._scores.get(track.id),
                     action=action,
                     action_score=score,
-                    zones=self._zones.containing(track.box, width, height),
+                    zones=self._presence.update(track.id, touched, frame.monotonic),
                 )
             )
         return Scene(
@@ -269,12 +285,14 @@ class CameraPipeline:
             captured_at=frame.captured_at,
             monotonic=frame.monotonic,
             people=tuple(people),
+            index=frame.index,
         )
 
     def _rename(self, names: Mapping[str, str]) -> None:
         """What was collected of a body goes on under the id that it has now."""
         self._follower.rename(names)
         self._actions.rename(names)
+        self._presence.rename(names)
         rename(self._scores, names)
         rename(self._seen_postures, names)
         self._scores |= {
@@ -292,6 +310,7 @@ class CameraPipeline:
                 self._smoother.drop([track_id])
             self._scores.pop(track_id, None)
             self._actions.drop(track_id)
+            self._presence.drop(track_id)
             if self._windows is not None:
                 self._windows.drop(track_id)
 
@@ -305,11 +324,7 @@ def _boxes_of(tracks: Sequence[Track], now: float) -> _Boxes:
 
 def watches_fights(settings: CameraConfig) -> bool:
     """Whether a rule of this camera asks for fights."""
-    return bool(_fight_rules(settings))
-
-
-def _fight_rules(settings: CameraConfig) -> list[FightRule]:
-    return [rule for rule in settings.rules.values() if isinstance(rule, FightRule) and rule.enabled]
+    return any(isinstance(rule, FightRule) and rule.enabled for rule in settings.rules.values())
 
 
 def make_tracker(camera: str, settings: TrackConfig) -> Tracker:

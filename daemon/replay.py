@@ -31,7 +31,7 @@ from daemon.topics import Topics
 from daemon.video_writer import VideoWriter
 from tracker.association import TrackState
 
-__all__ = ["ReplayOutputs", "ReplaySummary", "pick_camera", "replay"]
+__all__ = ["ReplayOutputs", "ReplaySummary", "pick_camera", "pick_profile", "replay"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ def replay(
     outputs: ReplayOutputs,
     *,
     camera: str | None = None,
+    profile: str | None = None,
     start_time: float = 0.0,
     max_seconds: float | None = None,
     progress: Callable[[str, int], None] = lambda *_: None,
@@ -80,18 +81,20 @@ def replay(
         config: the configuration.
         outputs: files to write.
         camera: whose settings to use; the first camera of the configuration by default.
+        profile: in which to run; the first one of the configuration by default.
         start_time: UTC epoch seconds of the first clip's first frame; each next clip starts a second after
             the end of the one before, so that ids stay unique.
         max_seconds: only this much of each clip.
         progress: called with the clip's name and the frames done so far.
 
     Raises:
-        UsageError: no such camera, or outputs that cannot be.
+        UsageError: no such camera or profile, or outputs that cannot be.
         CaptureError: a clip cannot be opened or decoded.
         ModelError: a model cannot be loaded.
         OSError: an output cannot be written.
     """
     name, settings = pick_camera(config, camera)
+    profile = pick_profile(config, profile)
     several = len(clips) > 1
     _prepare(clips, outputs)
     engines, clock, summary = Engines(), StageClock(), ReplaySummary()
@@ -100,7 +103,7 @@ def replay(
     with ExitStack() as stack:
         events = _TextOutput.open(outputs.events, stack)
         for clip in clips:
-            pipeline = CameraPipeline(name, settings, topics, clock=clock)
+            pipeline = CameraPipeline(name, settings, topics, clock=clock, profile=profile)
             run = _ClipRun(clip, name, settings, pipeline, outputs, events, summary, several)
             start_time = run.run(engines, start_time, max_seconds, progress) + 1.0
             summary.clips += 1
@@ -139,6 +142,20 @@ def pick_camera(config: Config, camera: str | None) -> tuple[str, CameraConfig]:
     if camera not in config.cameras:
         raise UsageError(f"--camera {camera}: not in the configuration; it has {', '.join(config.cameras)}")
     return camera, config.cameras[camera]
+
+
+def pick_profile(config: Config, profile: str | None) -> str | None:
+    """The profile to run in: the first one of the configuration where none is named; None where it has none.
+
+    Raises:
+        UsageError: the configuration has no such profile.
+    """
+    if profile is None:
+        return next(iter(config.profiles), None)
+    if profile not in config.profiles:
+        names = ", ".join(config.profiles) or "none"
+        raise UsageError(f"--profile {profile}: not in the configuration, whose profiles are: {names}")
+    return profile
 
 
 class _TextOutput:

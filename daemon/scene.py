@@ -50,7 +50,8 @@ class Scene:
     """A processed frame: size in pixels, times in seconds, people of every track state.
 
     `cut`: it shows another scene than the one before. `renamed`: bodies that go on under another id, the new
-    one by the old one. `fights`: where people may fight; empty where no rule asks for it.
+    one by the old one. `fights`: where people may fight; empty where no rule asks for it. `index`: number of
+    the frame, from 0.
     """
 
     camera: str
@@ -62,6 +63,7 @@ class Scene:
     cut: bool = False
     renamed: Mapping[str, str] = field(default_factory=dict)
     fights: tuple[FightPlace, ...] = ()
+    index: int = 0
 
     @property
     def confirmed(self) -> list[Person]:

@@ -3,101 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass, replace
 
 from daemon.config.rules import Rule
-from daemon.evidence import Key, Observation, Watcher, watcher_for
-from daemon.messages import plain
 from daemon.places import overlap, same_place, takes_over
 from daemon.scene import Scene
+from daemon.situation import Box, Situation
+from daemon.watchers import Key, Observation, Watcher, watcher_for
 
-__all__ = ["Situation", "Situations"]
+__all__ = ["Situations"]
 
-_MAX_SCORES = 32  # kept of the evidence; halved by leaving out every second when full
-_MAX_TRACKS = 32  # remembered, those seen last
 _OVERLAP = 0.3  # IoU from which two who lie are taken for one
 _TOLERANCE = 1e-6
-
-_Box = NDArray[np.float32]
-
-
-@dataclass(slots=True, eq=False)
-class Situation:
-    """What has been seen of one situation. An alert is raised for it when it has an `id`.
-
-    Attributes:
-        keys: of the observations that belong to it: the first one's, and those of tracks that took over.
-        since: monotonic seconds of the first observation.
-        start_time: the same in UTC epoch seconds.
-        last: monotonic seconds of the last observation that counts.
-        last_time: the same in UTC epoch seconds.
-        held: monotonic seconds of the last observation.
-        box: (4,) px where the person was then.
-        boxes: in 0..1 of the image where each track was last seen; the one seen last is the last.
-        place: in 0..1 of the image, where it is of a place and not of a person.
-        zones: names, in the order in which they came up.
-        action: label with the best score.
-        best: that score.
-        frames: observations that count.
-        scores: (seconds since the start, score) of some of these, evenly over the whole time.
-        id: of the alert.
-        seq: number of the alert's next message.
-    """
-
-    keys: set[Key]
-    since: float
-    start_time: float
-    last: float = float("-inf")
-    last_time: float = 0.0
-    held: float = float("-inf")
-    box: _Box | None = None
-    boxes: dict[str, list[float]] = field(default_factory=dict)
-    place: list[float] | None = None
-    zones: dict[str, None] = field(default_factory=dict)
-    action: str | None = None
-    best: float = 0.0
-    frames: int = 0
-    scores: list[tuple[float, float]] = field(default_factory=list)
-    id: str | None = None
-    seq: int = 0
-    _stride: int = 1
-
-    @property
-    def raised(self) -> bool:
-        """Whether there is an alert for it."""
-        return self.id is not None
-
-    @property
-    def owners(self) -> set[str]:
-        """Tracks of the person whose situation it is; empty for a group."""
-        return {track for track, _ in self.keys if track}
-
-    def add(self, seen: Observation, scene: Scene, boxes: Mapping[str, _Box]) -> None:
-        """Takes an observation; `boxes` are those of the scene's tracks, in px."""
-        self.held, self.box = scene.monotonic, boxes[seen.tracks[0]] if seen.box is None else seen.box
-        if seen.box is not None:
-            self.place = scene.shares(seen.box)
-        for track in seen.tracks:
-            self.boxes.pop(track, None)
-            self.boxes[track] = scene.shares(boxes[track])
-        for track in list(self.boxes)[:-_MAX_TRACKS]:
-            del self.boxes[track]
-        if not seen.counts:
-            return
-        if self.last < scene.monotonic:  # one score a frame, however many tracks
-            if self.frames % self._stride == 0:
-                self.scores.append((plain(scene.monotonic - self.since, 2), plain(seen.score)))
-                if len(self.scores) > _MAX_SCORES:
-                    self.scores, self._stride = self.scores[::2], self._stride * 2
-            self.frames += 1
-        self.last, self.last_time = scene.monotonic, scene.captured_at
-        if self.action is None or seen.score >= self.best:
-            self.action = seen.action
-        self.best = max(self.best, seen.score)
-        self.zones.update(dict.fromkeys(seen.zones))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +24,8 @@ class _Cooling:
     until: float
     keys: frozenset[Key]
     owners: set[str]
-    box: _Box | None
+    box: Box | None
+    zones: frozenset[str]
 
 
 class Situations:
@@ -122,6 +40,7 @@ class Situations:
         self._watcher: Watcher = watcher_for(rule)
         self._open: list[Situation] = []
         self._cooling: list[_Cooling] = []
+        self._fresh = True  # nothing was observed yet, or since `clear`
 
     @property
     def is_on(self) -> bool:
@@ -135,25 +54,27 @@ class Situations:
             scene: the scene.
             blind: whether it comes after a pause in the camera's pictures.
         """
+        self._fresh = False
         if blind:  # a person may have done anything meanwhile
-            oldest = scene.monotonic - self._patience
+            oldest = scene.monotonic - max(self._patience, self._watcher.pause)
             self._open = [one for one in self._open if one.raised or one.last >= oldest]
         self._rename(scene.renamed)
         if scene.cut:  # nobody in this scene is in the place of somebody in the one before
+            self._open = [one for one in self._open if one.raised or one.owners]
             for one in self._open:
                 one.box = None
             self._cooling = [replace(one, box=None) for one in self._cooling]
         self._hand_over(scene)
-        boxes = {person.track.id: person.track.box for person in scene.confirmed}
+        people = {person.track.id: person for person in scene.confirmed}
         owners = {key: situation for situation in self._open for key in situation.keys}
         found: list[Situation] = []
         for seen in self._watcher.observe(scene, frozenset(owners)):
-            situation = owners.get(seen.key) or self._joined(seen, boxes)
+            situation = owners.get(seen.key) or self._joined(seen, scene)
             if situation is None:
                 situation = Situation(set(), scene.monotonic, scene.captured_at)
                 self._open.append(situation)
             situation.keys.add(seen.key)
-            situation.add(seen, scene, boxes)
+            situation.add(seen, scene, people)
             if seen.counts and situation not in found:
                 found.append(situation)
         return found
@@ -179,17 +100,31 @@ class Situations:
 
     def is_due(self, situation: Situation, scene: Scene) -> bool:
         """Whether a situation has gone on for long enough for its alert, and none has just ended."""
-        if scene.monotonic - situation.since < self.rule.for_ - _TOLERANCE:
+        if scene.monotonic - situation.since < self._watcher.wait - _TOLERANCE:
+            return False
+        if self.rule.cooldown_by != "track" and any(
+            one.raised and self._shares_zone(self._zones(one), situation) for one in self._open
+        ):
             return False
         live = scene.live
-        for one in self._cooling:
-            if one.until > scene.monotonic and (
-                not one.keys.isdisjoint(situation.keys)
-                # The same person with a new track.
-                or (self._watcher.outlives_track and one.owners.isdisjoint(live) and _same(one, situation))
-            ):
-                return False
-        return True
+        return not any(
+            one.until > scene.monotonic and self._cools(one, situation, live) for one in self._cooling
+        )
+
+    def _cools(self, one: _Cooling, situation: Situation, live: set[str]) -> bool:
+        if self.rule.cooldown_by != "track":
+            return self._shares_zone(one.zones, situation)
+        # The same person, maybe with a new track.
+        again = self._watcher.outlives_track and one.owners.isdisjoint(live) and _same(one, situation)
+        return not one.keys.isdisjoint(situation.keys) or again
+
+    def _shares_zone(self, zones: frozenset[str], situation: Situation) -> bool:
+        return self.rule.cooldown_by == "rule" or not zones.isdisjoint(self._zones(situation))
+
+    def _zones(self, situation: Situation) -> frozenset[str]:
+        """The zones of the rule in which it is, or all where the rule has none; "" outside of zones."""
+        zones = [name for name in situation.zones if not self.rule.zones or name in self.rule.zones]
+        return frozenset(zones or [""])
 
     def expire(self, scene: Scene) -> list[Situation]:
         """Ends situations without evidence; returns those with an alert."""
@@ -199,14 +134,21 @@ class Situations:
         self._open = [one for one in self._open if one not in over]
         raised = [one for one in over if one.raised]
         until = scene.monotonic + self.rule.cooldown
-        self._cooling += [_Cooling(until, frozenset(one.keys), one.owners, one.box) for one in raised]
+        self._cooling += [
+            _Cooling(until, frozenset(one.keys), one.owners, one.box, self._zones(one)) for one in raised
+        ]
         self._cooling = [one for one in self._cooling if self._still_cools(one, scene.monotonic, live)]
         return raised
 
     def clear(self) -> list[Situation]:
-        """Ends every situation and forgets what has begun; returns those with an alert."""
+        """Ends every situation and forgets what has begun; returns those with an alert.
+
+        Who cools down goes on to do so. What comes next is watched anew.
+        """
+        if self._fresh:
+            return []
         raised = [one for one in self._open if one.raised]
-        self._open = []
+        self._open, self._watcher, self._fresh = [], watcher_for(self.rule), True
         return raised
 
     @property
@@ -214,13 +156,14 @@ class Situations:
         """Seconds for which what has begun waits while its person is not seen."""
         return max(self._watcher.gap, self.rule.clear if self._watcher.outlives_track else 0.0)
 
-    def _joined(self, seen: Observation, boxes: Mapping[str, _Box]) -> Situation | None:
+    def _joined(self, seen: Observation, scene: Scene) -> Situation | None:
         """The open situation in the same place, for somebody who stays in place.
 
         The tracker may see two people in one who lies, and a fall may go over to a track that was there.
         """
         if not (self._watcher.outlives_track and seen.counts):
             return None
+        boxes = {person.track.id: person.track.box for person in scene.confirmed}
         box = boxes[seen.tracks[0]]
         for one in self._open:
             if one.box is None:
@@ -259,6 +202,8 @@ class Situations:
 
     def _still_cools(self, one: _Cooling, now: float, live: set[str]) -> bool:
         # Who is gone comes back with another id; only somebody who stays in place is known again.
+        if self.rule.cooldown_by != "track":
+            return one.until > now
         gone = one.owners and not self._watcher.outlives_track and one.owners.isdisjoint(live)
         return one.until > now and not gone
 

@@ -30,6 +30,7 @@ def add_replay(subparsers: Subparsers) -> None:
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP", help="video files")
     config_argument(parser)
     parser.add_argument("--camera", help="whose settings to use (default: the first camera)")
+    parser.add_argument("--profile", help="in which profile (default: the first one, where there are any)")
     parser.add_argument(
         "--start-time",
         type=float,
@@ -73,6 +74,7 @@ def run(options: argparse.Namespace) -> int:
             config,
             ReplayOutputs(options.events, options.tracks, options.landmarks, options.annotate),
             camera=options.camera,
+            profile=options.profile,
             start_time=options.start_time,
             max_seconds=options.seconds,
             progress=lambda clip, frames: None if options.quiet else line.show(f"{clip}: {frames} frames"),

@@ -7,6 +7,7 @@ from daemon.config.camera import CameraConfig, ReconnectConfig
 from daemon.config.detect import DetectConfig
 from daemon.config.errors import ConfigError
 from daemon.config.fights import FightsConfig
+from daemon.config.filters import FiltersConfig
 from daemon.config.loading import load_config
 from daemon.config.media import ClipsConfig, SnapshotsConfig, Style
 from daemon.config.mqtt import MqttConfig, TlsConfig
@@ -17,7 +18,7 @@ from daemon.config.schema import json_schema
 from daemon.config.storage import StorageConfig
 from daemon.config.system import LogConfig, PerformanceConfig
 from daemon.config.track import TrackConfig
-from daemon.config.zones import Zone
+from daemon.config.zones import Mask, Zone
 
 __all__ = [
     "ActionsConfig",
@@ -27,9 +28,11 @@ __all__ = [
     "ConfigError",
     "DetectConfig",
     "FightsConfig",
+    "FiltersConfig",
     "LabelConfig",
     "LabelSettings",
     "LogConfig",
+    "Mask",
     "MqttConfig",
     "PerformanceConfig",
     "PoseConfig",

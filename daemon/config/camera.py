@@ -13,11 +13,12 @@ from daemon.config.actions import ActionsConfig
 from daemon.config.base import ConfigModel, Duration, Name, resolve_path
 from daemon.config.detect import DetectConfig
 from daemon.config.fights import FightsConfig
+from daemon.config.filters import FiltersConfig
 from daemon.config.media import ClipsConfig, SnapshotsConfig
 from daemon.config.pose import PoseConfig
 from daemon.config.rules import DEFAULT_RULES, Rule
 from daemon.config.track import TrackConfig
-from daemon.config.zones import Zone
+from daemon.config.zones import Mask, Zone
 
 __all__ = ["CameraConfig", "ReconnectConfig"]
 
@@ -94,10 +95,18 @@ class CameraConfig(ConfigModel):
     zones: dict[Name, Zone] = Field(
         default_factory=dict, title="Zones", description="Named polygons in 0..1 of the image."
     )
-    privacy_masks: dict[Name, Zone] = Field(
+    masks: dict[Name, Mask] = Field(
+        default_factory=dict,
+        title="Masks",
+        description="Polygons; people whose feet are in one are not looked at.",
+    )
+    privacy_masks: dict[Name, Mask] = Field(
         default_factory=dict,
         title="Privacy masks",
-        description="Named polygons in 0..1 of the image that are black in every picture and clip.",
+        description="Polygons that are black in every picture and clip.",
+    )
+    filters: FiltersConfig = Field(
+        default_factory=FiltersConfig, title="Filters", description="What differs from the global `filters`."
     )
     detect: DetectConfig = Field(
         default_factory=DetectConfig, title="Detection", description="What differs from the global `detect`."

@@ -10,7 +10,10 @@ from daemon.config.document import KeyPath
 
 __all__ = ["SECTIONS", "merge_cameras", "origin"]
 
-SECTIONS = ("detect", "track", "pose", "actions", "fights", "snapshots", "clips", "rules")
+SECTIONS = (
+    *("detect", "filters", "track", "pose", "actions", "fights"),
+    *("snapshots", "clips", "rules"),
+)
 """What may be given globally and by camera."""
 
 
@@ -58,4 +61,6 @@ def origin(path: KeyPath, lines: Mapping[KeyPath, int]) -> KeyPath:
     if len(path) < 3 or path[0] != "cameras" or path[2] not in SECTIONS or path in lines:
         return path
     shared = path[2:]
-    return shared if shared in lines else path
+    # What is missing has no line; it is missing where its parent was written.
+    missing = path[:-1] not in lines and shared[:-1] in lines
+    return shared if shared in lines or missing else path

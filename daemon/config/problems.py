@@ -13,6 +13,7 @@ from daemon.config.document import Document, KeyPath, Problem, dotted
 from daemon.config.errors import ConfigError
 from daemon.config.known_keys import MOVED, KnownKeys, nearest
 from daemon.config.overrides import origin
+from daemon.config.references import UnknownNamesError
 from daemon.masking import mask_url
 
 __all__ = ["format_problems", "problems_of", "read_text"]
@@ -63,6 +64,10 @@ def problems_of(
     broken = {problem.path for problem in document.problems}
     problems = []
     for details in error.errors(include_url=False):
+        cause = details.get("ctx", {}).get("error")
+        if isinstance(cause, UnknownNamesError):
+            problems += [_located(path, text, document) for path, text in cause.problems]
+            continue
         full = _data_path(details["loc"], data, missing=details["type"] == "missing")
         where = origin(full, document.lines)
         if where in broken:
@@ -70,6 +75,11 @@ def problems_of(
         text = _describe(details, full, where, data, document, known)
         problems.append(Problem(document.line(where), where, text))
     return problems
+
+
+def _located(path: KeyPath, text: str, document: Document) -> Problem:
+    where = origin(path, document.lines)
+    return Problem(document.line(where), where, text)
 
 
 def _data_path(location: tuple[str | int, ...], data: Any, *, missing: bool) -> KeyPath:

@@ -9,9 +9,11 @@ from daemon.config.base import ConfigModel, Duration, Name
 from daemon.config.camera import CameraConfig
 from daemon.config.detect import DetectConfig
 from daemon.config.fights import FightsConfig
+from daemon.config.filters import FiltersConfig
 from daemon.config.media import ClipsConfig, SnapshotsConfig
 from daemon.config.mqtt import MqttConfig
 from daemon.config.pose import PoseConfig
+from daemon.config.references import UnknownNamesError, unknown_names
 from daemon.config.rules import DEFAULT_RULES, Rule
 from daemon.config.storage import StorageConfig
 from daemon.config.system import LogConfig, PerformanceConfig
@@ -29,6 +31,9 @@ class Config(ConfigModel):
     )
     detect: DetectConfig = Field(
         default_factory=DetectConfig, title="Detection", description="Finding people."
+    )
+    filters: FiltersConfig = Field(
+        default_factory=FiltersConfig, title="Filters", description="Which detections are taken for people."
     )
     track: TrackConfig = Field(default_factory=TrackConfig, title="Tracking", description="Following people.")
     pose: PoseConfig = Field(default_factory=PoseConfig, title="Pose", description="Reading poses.")
@@ -49,6 +54,12 @@ class Config(ConfigModel):
         title="Rules",
         description="When to alert, by name; falls, lying and fights when left out, none with {}.",
     )
+    profiles: tuple[Name, ...] = Field(
+        default=(),
+        title="Profiles",
+        description="Such as home, away, night, for rules that name some; the first is in use until another "
+        "is chosen.",
+    )
     cameras: dict[Name, CameraConfig] = Field(title="Cameras", description="The cameras, by name.")
     performance: PerformanceConfig = Field(
         default_factory=PerformanceConfig, title="Performance", description="How many cores it uses."
@@ -63,16 +74,18 @@ class Config(ConfigModel):
     )
 
     @model_validator(mode="after")
-    def _zones_exist(self) -> Config:
-        known = {zone for camera in self.cameras.values() for zone in camera.zones}
-        for camera in self.cameras.values():
-            for name, rule in camera.rules.items():
-                for zone in rule.zones:
-                    if zone not in known:
-                        raise ValueError(
-                            f"rule {name!r} names the zone {zone!r}, which no camera has: add it"
-                        )
+    def _names_are_known(self) -> Config:
+        problems = unknown_names(self.profiles, self.rules, self.cameras)
+        if problems:
+            raise UnknownNamesError(problems)
         return self
+
+    @field_validator("profiles")
+    @classmethod
+    def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("names a profile twice: keep one")
+        return value
 
     @field_validator("cameras")
     @classmethod

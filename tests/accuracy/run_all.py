@@ -28,6 +28,7 @@ REPORTS = (
     "fall_simulation",
     "fights",
     "alerts",
+    "rules",
 )
 
 CORPUS, HELD_OUT = "out/accuracy/corpus", "out/accuracy/held_out.onnx"

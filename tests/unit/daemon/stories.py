@@ -90,13 +90,17 @@ def a_place(
 
 
 def a_scene(
-    at: float, *people: Person, captured_at: float | None = None, fights: Sequence[FightPlace] | None = None
+    at: float,
+    *people: Person,
+    captured_at: float | None = None,
+    fights: Sequence[FightPlace] | None = None,
+    index: int = 0,
 ) -> Scene:
     """A frame of camera `door`. Without `fights` there is a place around everybody who punches or kicks."""
     captured_at = EPOCH + at if captured_at is None else captured_at
     if fights is None:
         fights = [place for person in people if (place := _place_of(person, people)) is not None]
-    return Scene("door", WIDTH, HEIGHT, captured_at, at, tuple(people), fights=tuple(fights))
+    return Scene("door", WIDTH, HEIGHT, captured_at, at, tuple(people), fights=tuple(fights), index=index)
 
 
 def _place_of(person: Person, people: Sequence[Person]) -> FightPlace | None:
@@ -137,13 +141,14 @@ class Camera:
         settings: ActionsConfig | None = None,
         zones: Sequence[str] = (),
         clock: Any = lambda at: EPOCH + at,
+        profile: str | None = None,
     ) -> None:
         topics = Topics("posewatch")
         self.fps, self.clock = fps, clock
         self.settings = settings or ActionsConfig()
         self.actions = ActionHysteresis(self.settings)
         self.events = EventReporter("door", topics, zones)
-        self.alerts = AlertEngine("door", DEFAULT_RULES if rules is None else rules, topics)
+        self.alerts = AlertEngine("door", DEFAULT_RULES if rules is None else rules, topics, profile)
         self.log: list[tuple[float, Message]] = []
         self._scores: dict[str, ActionScores] = {}
         self._first: dict[str, float] = {}
@@ -171,7 +176,7 @@ class Camera:
                     self._scores[track] = scores
                     self.actions.update(scores)
         made = [self._person(track, part, at) for track, part in present.items()]
-        scene = a_scene(at, *made, captured_at=self.clock(at))
+        scene = a_scene(at, *made, captured_at=self.clock(at), index=round(at * self.fps))
         self.log += [(at, one) for one in (*self.events.update(scene), *self.alerts.evaluate(scene))]
         for track, part in present.items():
             if part.state is REMOVED:

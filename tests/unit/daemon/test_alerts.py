@@ -226,7 +226,7 @@ def test_one_fallen_person_with_two_boxes_is_one_alert(x, count):
     assert last["tracks"] == (["a", "chair"] if count == 1 else ["chair"])
     assert len(camera.alerted()) == count
     frames = 15 * (20.0 - last["start_time"] + EPOCH)
-    assert last["evidence"]["frames"] <= frames + 1  # a frame counts once
+    assert last["evidence"]["observations"] <= frames + 1  # a frame counts once
 
 
 def test_a_fall_that_goes_over_to_a_track_that_was_there_is_one_alert():
@@ -391,18 +391,34 @@ def test_every_field_of_an_alert():
         "end_time": None,
         "reason": None,
         "snapshot": None,
+        "clip": None,
     }
-    scores = evidence.pop("scores")
+    scores, frames = evidence.pop("scores"), evidence.pop("frames")
+    assert len(scores) == len(frames) == len(evidence["speeds"]) == len(evidence["landmark_quality"])
     assert evidence == {
         "type": "lying",
-        "thresholds": {"min_score": 0.5, "for": 2.0, "cooldown": 60.0, "clear": 5.0},
+        "thresholds": {
+            "min_score": 0.5,
+            "for": 2.0,
+            "cooldown": 60.0,
+            "cooldown_by": "track",
+            "clear": 5.0,
+            "min_people": 1,
+        },
         "first_time": EPOCH + 0.4,
         "last_time": EPOCH + 2.4,
-        "frames": 21,
+        "observations": 21,
+        "speeds": [0.0] * 21,
+        "landmark_quality": [None] * 21,
+        "zones": {"bed": 0.0},
+        "models": {},
+        "after_fall": False,
         "boxes": {"a": [0.2344, 0.4792, 0.5156, 0.6042]},
     }
     assert scores[0] == [0.0, 0.8]
     assert scores[-1] == [2.0, 0.8]
+    assert frames[0] == [4, EPOCH + 0.4]  # number and time
+    assert frames[-1] == [24, EPOCH + 2.4]
     [state] = [one for _, one in camera.log if "/alert/" in one.topic]
     assert (state.topic, state.payload) == ("posewatch/door/alert/bedside", "ON")
     assert (state.qos, state.retain) == (1, True)
@@ -492,13 +508,13 @@ def test_a_long_alert_stays_small():
         camera.play(start + 59, start, lies=lies, **{f"170000000{n:04d}-door-{n}": hits, f"{n}": hits})
     last = {payload["rule"]: payload for _, payload in camera.sent("alerts")}
     for payload in last.values():
-        assert len(Message("", payload).encode()) < 5000
+        assert len(Message("", payload).encode()) < 6000
         assert payload["tracks"][-1] in (f"{minutes - 1}", "lies")  # the latest people are named
         scores = payload["evidence"]["scores"]
         assert 16 <= len(scores) <= 32
         gaps = [later[0] - earlier[0] for earlier, later in pairwise(scores)]
         assert max(gaps) <= 2.1 * min(gaps)  # evenly over the whole time
-    assert last["lying"]["evidence"]["frames"] > 55 * minutes
+    assert last["lying"]["evidence"]["observations"] > 55 * minutes
 
 
 def test_a_thousand_people_leave_nothing_behind():

@@ -105,6 +105,35 @@ CAMERA = "cameras:\n  door: {url: rtsp://10.0.0.5/x}\n"
         ("cameras:\n  a:\n    enabled: true\n", ["posewatch.yaml:2: cameras.a.url: missing: add it"]),
         ("cameras:\n  a: {url: 'ftp://h/x'}\n",
          ["posewatch.yaml:2: cameras.a.url: ftp:// is not supported: use rtsp://, a file or a webcam"]),
+        # rules that name something that is not there
+        ("rules:\n  a: {type: fall, zones: [bed]}\n" + CAMERA,
+         ["posewatch.yaml:2: rules.a.zones[0]: 'bed' is no zone of door: add it to the camera's `zones`"]),
+        ("rules:\n  a:\n    type: fall\n    cameras:\n      - dor\n" + CAMERA,
+         ["posewatch.yaml:5: rules.a.cameras[0]: 'dor' is no camera: it is not in `cameras`; there are "
+          "door"]),
+        ("profiles: [home]\nrules:\n  a: {type: fall, profiles: [away]}\n" + CAMERA,
+         ["posewatch.yaml:3: rules.a.profiles[0]: 'away' is no profile: add it to `profiles`; there are "
+          "home"]),
+        ("profiles: [home, home]\n" + CAMERA,
+         ["posewatch.yaml:1: profiles: names a profile twice: keep one"]),
+        ("cameras:\n  a: {url: 0, rules: {x: {type: fall, zones: [bed]}}}\n"
+         "  b: {url: 1, zones: {bed: {points: [[0, 0], [1, 0], [1, 1]]}}}\n",
+         ["posewatch.yaml:2: cameras.a.rules.x.zones[0]: 'bed' is no zone of a: add it to the camera's "
+          "`zones`"]),
+        # hours
+        ("rules: {a: {type: fall, schedule: [{form: 8:00}]}}\n" + CAMERA,
+         ['posewatch.yaml:1: rules.a.schedule[0].form: unknown key, did you mean "from"?']),
+        ("rules: {a: {type: fall, schedule: [{from: noon}]}}\n" + CAMERA,
+         ["posewatch.yaml:1: rules.a.schedule[0].from: must be a time of day from 00:00 to 24:00, such as "
+          "22:30, not 'noon'"]),
+        ("rules: {a: {type: fall, schedule: [{timezone: Mars}]}}\n" + CAMERA,
+         ["posewatch.yaml:1: rules.a.schedule[0].timezone: unknown time zone: give a name such as "
+          "Europe/Berlin, America/New_York or UTC, not 'Mars'"]),
+        # lines
+        ("rules: {a: {type: line_crossing, line: [[0, 0], [0, 0]]}}\n" + CAMERA,
+         ["posewatch.yaml:1: rules.a.line: two points that follow each other are the same: leave one out"]),
+        ("rules: {a: {type: line_crossing, line: [[0, 0]]}}\n" + CAMERA, None),
+        ("rules: {a: {type: line_crossing}}\n" + CAMERA, ["posewatch.yaml:1: rules.a.line: missing: add it"]),
         # YAML
         ("cameras:\n  a: {url: x}\n  a: {url: y}\n",
          ["posewatch.yaml:3: cameras.a: given twice, first in line 2: keep one"]),
@@ -171,6 +200,25 @@ def test_default_rules_apply_where_none_are_given_and_a_camera_may_change_one(lo
     assert not config.cameras["b"].rules["fall"].enabled
     assert config.cameras["a"].rules["fall"].enabled
     assert load("rules: {}\n" + CAMERA).cameras["door"].rules == {}
+
+
+def test_a_zone_need_not_be_at_every_camera(load: Any) -> None:
+    """A global rule is for the cameras that have its zone; what a camera changes of it is no new mistake."""
+    config = load(
+        "rules:\n  a: {type: zone_entry, zones: [bed]}\ncameras:\n"
+        "  a: {url: 0, zones: {bed: {points: [[0, 0], [1, 0], [1, 1]]}}}\n"
+        "  b: {url: 1, rules: {a: {severity: info}}}\n"
+    )
+    assert config.cameras["b"].rules["a"].severity == "info"
+
+
+def test_hours_with_and_without_quotes_are_the_same(load: Any) -> None:
+    """YAML reads 22:30 as the number 1350."""
+    rules = "rules: {a: {type: fall, schedule: [{from: FROM, to: TO}]}}\n" + CAMERA
+    plain = load(rules.replace("FROM", "22:30").replace("TO", "6:05"))
+    quoted = load(rules.replace("FROM", "'22:30'").replace("TO", "'06:05'"))
+    assert plain == quoted
+    assert (plain.rules["a"].schedule[0].from_, plain.rules["a"].schedule[0].to) == (1350, 365)
 
 
 def test_variables_and_secrets_are_filled_in(load: Any) -> None:
@@ -337,6 +385,14 @@ def test_the_committed_schema_is_up_to_date() -> None:
         ("cameras: {a: {url: 0, rules: {fall: {enabled: false}}}}\n", True),
         ("detect: {tiles: 3x2, size: 640}\n" + CAMERA, True),
         ("detect: {tiles: 2-1}\n" + CAMERA, False),
+        ("rules: {a: {type: fall, schedule: [{from: 22:00, to: '06:00'}]}}\n" + CAMERA, True),
+        ("rules: {a: {type: fall, schedule: [{from: 2200}]}}\n" + CAMERA, False),
+        (
+            "rules: {a: {type: line_crossing, line: [[0, 0], [1, 1]], direction: left_to_right}}\n" + CAMERA,
+            True,
+        ),
+        ("rules: {a: {type: line_crossing, line: [[0, 0], [1, 1]], direction: in}}\n" + CAMERA, False),
+        ("profiles: [home]\nrules: {a: {type: absence, profiles: [home]}}\n" + CAMERA, True),
         ("detect: {size: 333}\n" + CAMERA, False),
         ("cameras: {a: {ul: 0}}\n", False),
         ("mqtt: {port: '8883'}\n" + CAMERA, False),

@@ -22,8 +22,8 @@ from stories import (
 )
 
 from daemon.config.rules import ActionRule, FallRule, FightRule, LoiteringRule, LyingRule, ZoneEntryRule
-from daemon.evidence import Watcher, watcher_for
 from daemon.posture import Postures
+from daemon.watchers import Watcher, watcher_for
 
 FALL, LYING, FIGHT = FallRule(type="fall"), LyingRule(type="lying"), FightRule(type="fight")
 

@@ -8,7 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from daemon.config.zones import Zone
-from daemon.zones import ZoneMap
+from daemon.polygons import contains, touches
+from daemon.zones import ZoneMap, ZonePresence
 
 SQUARE = [(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75)]
 ARROW = [(0.1, 0.1), (0.9, 0.5), (0.1, 0.9), (0.4, 0.5)]  # with a notch on the left
@@ -105,3 +106,79 @@ def test_a_zone_and_the_rest_of_the_image_share_no_person(x, y):
     assume(abs(float(feet(x, y)[3]) / 480 - 0.5) > 1e-9)
     upper = [(0.0, 0.0), (1.0, 0.0), (1.0, 0.5), (0.0, 0.5)]
     assert len(zones(upper=upper, lower=LOWER).containing(feet(x, y), 640, 480)) == 1
+
+
+# --- by the box ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("box", "touched"),
+    [
+        ((0.3, 0.3, 0.5, 0.5), True),  # in it
+        ((0.1, 0.1, 0.9, 0.9), True),  # around it
+        ((0.1, 0.4, 0.3, 0.6), True),  # over its left side
+        ((0.4, 0.0, 0.6, 0.3), True),  # over its upper side, feet in it
+        ((0.4, 0.7, 0.6, 1.0), True),  # over its lower side, feet below it
+        ((0.0, 0.45, 1.0, 0.55), True),  # through it, no corner of one in the other
+        ((0.45, 0.0, 0.55, 1.0), True),
+        ((0.75, 0.75, 0.9, 0.9), True),  # a corner on a corner
+        ((0.76, 0.3, 0.9, 0.6), False),  # beside
+        ((0.0, 0.0, 1.0, 0.24), False),  # above
+    ],
+)
+def test_any_part_of_the_box(box, touched):
+    by_box = ZoneMap({"square": Zone(points=tuple(SQUARE), test="box")})
+    pixels = np.array(box, np.float32) * 1000
+    assert bool(by_box.containing(pixels, 1000, 1000)) == touched
+
+
+@given(SHARES, SHARES, SHARES, SHARES)
+def test_a_box_touches_a_zone_where_a_point_of_it_is_in_it(x, y, u, v):
+    polygon = np.array(ARROW)
+    box = np.array([min(x, u), min(y, v), max(x, u), max(y, v)])
+    across, down = np.linspace(box[0], box[2], 9), np.linspace(box[1], box[3], 9)
+    if any(contains(polygon, float(a), float(b)) for a in across for b in down):
+        assert touches(polygon, box)
+    middle = (box[:2] + box[2:]) / 2
+    assert touches(polygon, np.concatenate([middle, middle])) == contains(polygon, *middle.tolist())
+
+
+# --- inertia ---------------------------------------------------------------------------------------------
+
+
+def stay(inside: str, inertia: float = 0.3, every: float = 0.1) -> str:
+    """x for each frame in which somebody counts as in the zone; `inside` has one where the feet are."""
+    zone = Zone(points=tuple(SQUARE), inertia=inertia)
+    presence = ZonePresence({"square": zone, "other": Zone(points=tuple(LOWER))})
+    found = ""
+    for n, mark in enumerate(inside):
+        zones_ = presence.update("a", ("square", "other") if mark == "x" else (), n * every)
+        assert ("other" in zones_) == (mark == "x")  # has no inertia
+        found += "x" if "square" in zones_ else "."
+    return found
+
+
+@pytest.mark.parametrize(
+    ("inside", "counts"),
+    [
+        ("..xxxxxx......", ".....xxxxxx..."),
+        ("xx.xx.xx.xxxxx", "............xx"),  # never long enough before
+        ("xxxxxx.xx..xxx", "...xxxxxxxxxxx"),  # never out for long enough
+        ("x..............", "..............."),
+    ],
+)
+def test_inertia_takes_time_to_come_in_and_to_go_out(inside, counts):
+    assert stay(inside) == counts
+
+
+def test_without_inertia_everything_counts_at_once():
+    assert stay("x.xx..x", inertia=0.0) == "x.xx..x"
+
+
+def test_inertia_goes_on_under_another_name_and_is_forgotten():
+    presence = ZonePresence({"square": Zone(points=tuple(SQUARE), inertia=1.0)})
+    presence.update("a", ("square",), 0.0)
+    presence.rename({"a": "b"})
+    assert presence.update("b", ("square",), 1.0) == ("square",)
+    presence.drop("b")
+    assert presence.update("b", ("square",), 2.0) == ()
