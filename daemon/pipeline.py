@@ -69,8 +69,8 @@ class CameraPipeline:
         settings: the camera's effective settings.
         topics: where its messages go.
         clock: sums the time of each stage; one of its own by default.
-        media: gives alerts their pictures and clips; None gives none.
         profile: that is in use; None where the configuration has none.
+        media: gives alerts their pictures and clips; None gives none.
     """
 
     def __init__(
@@ -80,8 +80,8 @@ class CameraPipeline:
         topics: Topics,
         *,
         clock: StageClock | None = None,
-        media: AlertMedia | None = None,
         profile: str | None = None,
+        media: AlertMedia | None = None,
     ) -> None:
         self.name = name
         self.clock = clock or StageClock()
@@ -196,8 +196,7 @@ class CameraPipeline:
 
     def set_profile(self, profile: str | None, captured_at: float) -> list[Message]:
         """Changes to another profile; alerts of rules that are no part of it are cleared."""
-        messages = self._alerts.set_profile(profile, captured_at)
-        return messages if self._media is None else self._media.conclude(messages)
+        return self._concluded(self._alerts.set_profile(profile, captured_at))
 
     @property
     def active_alerts(self) -> tuple[str, ...]:
@@ -212,7 +211,10 @@ class CameraPipeline:
         return [*messages, *self._events.close(captured_at, reason)]
 
     def _close_alerts(self, captured_at: float, reason: EndReason) -> list[Message]:
-        messages = self._alerts.close(captured_at, reason)
+        return self._concluded(self._alerts.close(captured_at, reason))
+
+    def _concluded(self, messages: list[Message]) -> list[Message]:
+        """Messages that come without a frame, with what media has to say of them."""
         return messages if self._media is None else self._media.conclude(messages)
 
     def _update_actions(
