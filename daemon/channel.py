@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 
 from daemon.capture import Camera, CameraState, Frame
-from daemon.config import Config
+from daemon.config import Config, Rule
+from daemon.config.rules import rules_of
 from daemon.engines import Engines
 from daemon.media import AlertMedia
 from daemon.messages import Message
@@ -32,16 +34,21 @@ class Channel:
         self.name = name
         self.settings = config.cameras[name]
         self._topics, self._media = topics, media
+        self._profile: str | None = None
         self.pipeline = self._make_pipeline()
         self.camera = Camera(name, self.settings)
         self.latency = LatencyMeter()
         self.lock = threading.Lock()
         self.enabled = self.settings.enabled
         self.last_captured_at = time.time()
-        self._profile: str | None = None
         self._last_monotonic: float | None = None  # of the last frame that the pipeline has seen
         self.counts = (0, 0)  # frames in and processed at the last report
         self.counted_at = time.monotonic()
+
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """Rules that this camera goes by, by name."""
+        return rules_of(self.name, self.settings.rules, self.settings.zones)
 
     def take(self) -> Frame | None:
         """The newest frame of the camera; None while it is switched off."""
@@ -68,7 +75,7 @@ class Channel:
     def set_profile(self, name: str) -> list[Message]:
         """Goes on with the rules of a profile. The caller holds the lock."""
         self._profile = name
-        return self._apply_profile()
+        return self.pipeline.set_profile(name, self.last_captured_at)
 
     def end(self, reason: EndReason) -> list[Message]:
         """Ends whatever is open; what comes next is new, with new ids. The caller holds the lock."""
@@ -76,16 +83,10 @@ class Channel:
         alerts_enabled = self.pipeline.alerts_enabled
         self.pipeline = self._make_pipeline()
         self.pipeline.alerts_enabled = alerts_enabled
-        self._apply_profile()
         self._last_monotonic = None
         return messages
 
     def _make_pipeline(self) -> CameraPipeline:
-        return CameraPipeline(self.name, self.settings, self._topics, media=self._media)
-
-    def _apply_profile(self) -> list[Message]:
-        switch = getattr(self.pipeline, "set_profile", None)
-        if switch is None or self._profile is None:
-            return []
-        messages: list[Message] = switch(self._profile, self.last_captured_at)
-        return messages
+        return CameraPipeline(
+            self.name, self.settings, self._topics, media=self._media, profile=self._profile
+        )

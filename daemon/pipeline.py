@@ -8,8 +8,7 @@ time. The networks come with each call, so that workers can share nothing.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -17,10 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.fights.watch import FightWatch
-from classifier.model import ActionScores
-from classifier.stream import PoseStream
-from classifier.window import PoseWindows
-from daemon.actions import ActionHysteresis
+from daemon.action_reader import ActionReader
 from daemon.alerts import AlertEngine
 from daemon.capture import Frame
 from daemon.config import CameraConfig, PoseConfig, TrackConfig
@@ -29,13 +25,11 @@ from daemon.engines import Engines
 from daemon.events import EventReporter
 from daemon.media import AlertMedia
 from daemon.messages import Message
-from daemon.posture import Posture, Postures, plausible
 from daemon.reasons import EndReason
 from daemon.scene import FightPlace, Person, Scene
 from daemon.sifting import Sieve
 from daemon.timing import StageClock
 from daemon.topics import Topics
-from daemon.watchers import labels_of
 from daemon.zones import ZoneMap, ZonePresence
 from tracker.appearance import describe
 from tracker.association import Track, Tracker, TrackState
@@ -45,11 +39,9 @@ from tracker.following import Followed, PoseFollower
 from tracker.pacing import DetectorPacing
 from tracker.pose import Pose
 from tracker.smoothing import OneEuro, PoseSmoother
-from tracker.tracks import rename
 
 __all__ = ["CameraPipeline", "FrameResult", "make_tracker", "watches_fights"]
 
-_log = logging.getLogger(__name__)
 _Boxes: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
@@ -98,16 +90,11 @@ class CameraPipeline:
         self._follower = PoseFollower()
         self._duplicates = DuplicateFinder()
         self._smoother = _smoother(settings.pose)
-        self._windows: PoseStream | PoseWindows | None = None
-        self._actions = ActionHysteresis(settings.actions)
+        self._actions = ActionReader(name, settings.actions, self._rules)
         self._zones = ZoneMap(settings.zones)
         self._presence = ZonePresence(settings.zones)
         self._events = EventReporter(name, topics, zones=tuple(settings.zones))
-        self._postures = Postures()
-        self._seen_postures: dict[str, Posture] = {}
         self._alerts = AlertEngine(name, self._rules, topics, profile)
-        self._last_prediction: float | None = None
-        self._scores: dict[str, ActionScores] = {}
         self._fighters: int | None = None
         self._fights: FightWatch | None = None
 
@@ -149,12 +136,15 @@ class CameraPipeline:
             if self._smoother is not None:
                 poses = self._smoother.update(poses, frame.monotonic)
         with clock.stage("action"):
-            self._update_actions(frame, tracks, poses, engines)
+            confirmed = [track.id for track in tracks if track.state is TrackState.CONFIRMED]
+            size = (frame.image.shape[1], frame.image.shape[0])
+            model = engines.actions(self._settings.actions)
+            self._actions.update(poses, confirmed, size, frame.monotonic, model)
         with clock.stage("fight"):
             fights = self._fight_places(frame, people, engines)
         with clock.stage("report"):
             scene = replace(self._scene(frame, tracks, poses), cut=cut, renamed=renamed, fights=fights)
-            self._seen_postures = self._postures.update(scene)
+            self._actions.watch(scene)
             messages = self._events.update(scene)
             if self.alerts_enabled:
                 messages += self._alerts.evaluate(scene)
@@ -164,7 +154,7 @@ class CameraPipeline:
         with clock.stage("report"):
             if self._settings.publish_tracks:
                 messages.append(self._events.tracks_message(scene))
-        self._forget(track.id for track in tracks if track.state is TrackState.REMOVED)
+        self._forget([track.id for track in tracks if track.state is TrackState.REMOVED])
         clock.frames += 1
         return FrameResult(scene, messages)
 
@@ -217,39 +207,6 @@ class CameraPipeline:
         """Messages that come without a frame, with what media has to say of them."""
         return messages if self._media is None else self._media.conclude(messages)
 
-    def _update_actions(
-        self, frame: Frame, tracks: Sequence[Track], poses: dict[str, Pose], engines: Engines
-    ) -> None:
-        model = engines.actions(self._settings.actions)
-        if self._windows is None:
-            self._windows = model.stream()
-            self._actions.adopt(model.thresholds)
-            self._warn_of_missing(model.labels)
-        self._windows.push_all({track: pose.landmarks for track, pose in poses.items()}, frame.monotonic)
-        every = self._settings.actions.every
-        last = self._last_prediction
-        # A little tolerance: at 10 fps a period of 200 ms means every second frame, jitter or not.
-        if last is not None and frame.monotonic - last < every - 0.02:
-            return
-        self._last_prediction = frame.monotonic
-        confirmed = [track.id for track in tracks if track.state is TrackState.CONFIRMED]
-        height, width = frame.image.shape[:2]
-        for scores in model.classify(self._windows, confirmed, (width, height)):
-            self._scores[scores.track] = scores
-            self._actions.update(plausible(scores, self._seen_postures.get(scores.track)))
-
-    def _warn_of_missing(self, labels: Sequence[str]) -> None:
-        """A rule that can say nothing with this action model must not be silent about that."""
-        for name, rule in self._rules.items():
-            missing = [label for label in labels_of(rule) if label not in labels]
-            if missing:
-                _log.warning(
-                    "rule_without_label camera=%s rule=%s label=%s: the action model does not know it",
-                    self.name,
-                    name,
-                    ",".join(missing),
-                )
-
     def _fight_places(self, frame: Frame, people: _Boxes, engines: Engines) -> tuple[FightPlace, ...]:
         fighters = self._alerts.fighters(frame.captured_at) if self.alerts_enabled else None
         if fighters is None:
@@ -268,13 +225,13 @@ class CameraPipeline:
         height, width = frame.image.shape[:2]
         people = []
         for track in tracks:
-            action, score = self._actions.current(track.id, frame.monotonic)
+            action, score, scores = self._actions.current(track.id, frame.monotonic)
             touched = self._zones.containing(track.box, width, height)
             people.append(
                 Person(
                     track=track,
                     pose=poses.get(track.id),
-                    scores=self._scores.get(track.id),
+                    scores=scores,
                     action=action,
                     action_score=score,
                     zones=self._presence.update(track.id, touched, frame.monotonic),
@@ -295,26 +252,15 @@ class CameraPipeline:
         self._follower.rename(names)
         self._actions.rename(names)
         self._presence.rename(names)
-        rename(self._scores, names)
-        rename(self._seen_postures, names)
-        self._scores |= {
-            new: replace(self._scores[new], track=new) for new in names.values() if new in self._scores
-        }
-        if self._windows is not None:
-            self._windows.rename(names)
         if self._smoother is not None:
             self._smoother.drop(names)
 
-    def _forget(self, tracks: Iterable[str]) -> None:
-        for track_id in tracks:
-            self._follower.drop([track_id])
-            if self._smoother is not None:
-                self._smoother.drop([track_id])
-            self._scores.pop(track_id, None)
-            self._actions.drop(track_id)
-            self._presence.drop(track_id)
-            if self._windows is not None:
-                self._windows.drop(track_id)
+    def _forget(self, gone: Sequence[str]) -> None:
+        self._follower.drop(gone)
+        self._actions.drop(gone)
+        self._presence.drop(gone)
+        if self._smoother is not None:
+            self._smoother.drop(gone)
 
 
 def _boxes_of(tracks: Sequence[Track], now: float) -> _Boxes:

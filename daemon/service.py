@@ -65,7 +65,7 @@ class Service:
         self._publisher = Publisher(config.mqtt, self._store)
         self._storage_reported: object = None
         self._switches = Switches(self._store)
-        self._profiles: list[str] = list(getattr(config, "profiles", ()))
+        self._profiles: list[str] = list(config.profiles)
         self._profile = self._switches.profile(self._profiles)
         self._scheduler: Scheduler[Frame, Engines] = Scheduler(self._channels, engines, self._work)
 
@@ -181,9 +181,9 @@ class Service:
         topics = self._topics
         current = {topics.info(), topics.storage()}
         for channel in self._channels:
-            rules = [name for name, rule in channel.settings.rules.items() if rule.enabled]
             current |= {topics.camera_status(channel.name)}
-            current |= {topics.snapshot(channel.name, rule) for rule in rules}
+            if channel.settings.snapshots.retain:
+                current |= {topics.snapshot(channel.name, rule) for rule in channel.rules}
         return current
 
     def _initial_state(self) -> list[Message]:

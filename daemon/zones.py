@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,6 +98,7 @@ class ZonePresence:
         """Goes on with bodies under other ids, the new one by the old one."""
         rename(self._stays, names)
 
-    def drop(self, track: str) -> None:
-        """Forgets a track."""
-        self._stays.pop(track, None)
+    def drop(self, tracks: Iterable[str]) -> None:
+        """Forgets tracks by id."""
+        for track in tracks:
+            self._stays.pop(track, None)

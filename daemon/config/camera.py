@@ -103,7 +103,7 @@ class CameraConfig(ConfigModel):
     privacy_masks: dict[Name, Mask] = Field(
         default_factory=dict,
         title="Privacy masks",
-        description="Polygons that are black in every image that leaves the process.",
+        description="Polygons that are black in every picture and clip.",
     )
     filters: FiltersConfig = Field(
         default_factory=FiltersConfig, title="Filters", description="What differs from the global `filters`."

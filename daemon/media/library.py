@@ -33,9 +33,12 @@ class MediaLibrary:
 
         Args:
             name: of the camera.
-            rules: what its rules have of their own: style of snapshots and whether there are clips.
+            rules: what its rules have of their own, style of snapshots and whether there are clips; by
+                default what the configuration says.
         """
         settings = self._config.cameras[name]
+        if rules is None:
+            rules = {rule: (one.snapshot, one.clip) for rule, one in settings.rules.items()}
         return AlertMedia(
             name, settings, self._topics, store=self._store, recorder=self._recorder, rules=rules
         )

@@ -180,5 +180,5 @@ def test_inertia_goes_on_under_another_name_and_is_forgotten():
     presence.update("a", ("square",), 0.0)
     presence.rename({"a": "b"})
     assert presence.update("b", ("square",), 1.0) == ("square",)
-    presence.drop("b")
+    presence.drop(["b"])
     assert presence.update("b", ("square",), 2.0) == ()
