@@ -15,6 +15,7 @@ from daemon.capture import CameraStatus, Frame
 from daemon.channel import Channel
 from daemon.config import Config
 from daemon.engines import Engines
+from daemon.homeassistant import BIRTH, announce, birth_topic
 from daemon.media import MediaLibrary
 from daemon.messages import Message
 from daemon.mqtt import Publisher, read_choice, read_switch
@@ -172,6 +173,8 @@ class Service:
                 listen(topics.switch_set(channel.name, switch), partial(self._on_switch, channel, switch))
         if self._profiles:
             listen(topics.profile_set(), self._on_profile)
+        if self._config.home_assistant.enabled:
+            listen(birth_topic(self._config), self._on_home_assistant)
 
     def _topics_in_use(self) -> set[str]:
         """Retained topics that belong to this configuration, whether or not anything was published there."""
@@ -184,7 +187,8 @@ class Service:
         return current
 
     def _initial_state(self) -> list[Message]:
-        messages = [self._storage_state()]
+        discovery = announce(self._config, version("posewatch"), self._store)
+        messages = [*discovery, self._storage_state()]
         for channel in self._channels:
             messages += channel.pipeline.initial_messages()
             messages.append(self._switch_state(channel, "enabled", channel.enabled))
@@ -264,6 +268,11 @@ class Service:
                 self._publish(channel.set_profile(self._profile))
         self._publish([self._profile_state()])
         _log.info("profile name=%s", self._profile)
+
+    def _on_home_assistant(self, payload: bytes) -> None:
+        """It has just started: a broker that forgot what is retained would leave it without devices."""
+        if payload == BIRTH:
+            self._publisher.resend()
 
     def _switch_camera(self, channel: Channel, on: bool) -> None:
         if on == channel.enabled or self._stopping.is_set():

@@ -66,6 +66,10 @@ class Topics:
         """JPEG of the rule's last alert."""
         return f"{self.prefix}/{_level(camera)}/snapshot/{_level(rule)}"
 
+    def snapshots(self, camera: str) -> str:
+        """Those of all rules, to subscribe to."""
+        return f"{self.prefix}/{_level(camera)}/snapshot/+"
+
     def storage(self) -> str:
         """Retained: whether messages are safe on disk."""
         return f"{self.prefix}/storage"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,29 @@ import pytest
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for tests that load ONNX Runtime before `tracker`
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(Path(__file__).parent))  # for `from payloads import ...`
+
+from payloads import PayloadChecker, watch_messages  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def payload_checker() -> Iterator[PayloadChecker]:
+    """Sees every message that is made in this process."""
+    checker = PayloadChecker()
+    with pytest.MonkeyPatch.context() as patch:
+        watch_messages(checker, patch)
+        yield checker
+
+
+@pytest.fixture(autouse=True)
+def _payloads_follow_their_schemas(
+    request: pytest.FixtureRequest, payload_checker: PayloadChecker
+) -> Iterator[None]:
+    """No test may make a message that its schema in daemon/schemas does not know."""
+    payload_checker.is_active = request.node.get_closest_marker("made_up_payloads") is None
+    yield
+    payload_checker.is_active = True  # fixtures of whole modules come before the test
+    payload_checker.fail()
 
 
 @pytest.fixture(scope="session")

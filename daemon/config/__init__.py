@@ -8,6 +8,7 @@ from daemon.config.detect import DetectConfig
 from daemon.config.errors import ConfigError
 from daemon.config.fights import FightsConfig
 from daemon.config.filters import FiltersConfig
+from daemon.config.home_assistant import HomeAssistantConfig
 from daemon.config.loading import load_config
 from daemon.config.media import ClipsConfig, SnapshotsConfig, Style
 from daemon.config.mqtt import MqttConfig, TlsConfig
@@ -29,6 +30,7 @@ __all__ = [
     "DetectConfig",
     "FightsConfig",
     "FiltersConfig",
+    "HomeAssistantConfig",
     "LabelConfig",
     "LabelSettings",
     "LogConfig",

@@ -10,6 +10,7 @@ from daemon.config.camera import CameraConfig
 from daemon.config.detect import DetectConfig
 from daemon.config.fights import FightsConfig
 from daemon.config.filters import FiltersConfig
+from daemon.config.home_assistant import HomeAssistantConfig
 from daemon.config.media import ClipsConfig, SnapshotsConfig
 from daemon.config.mqtt import MqttConfig
 from daemon.config.pose import PoseConfig
@@ -26,6 +27,9 @@ class Config(ConfigModel):
     """posewatch.yaml; its sections from `detect` to `rules` hold for cameras without their own."""
 
     mqtt: MqttConfig = Field(default_factory=MqttConfig, title="MQTT", description="The broker.")
+    home_assistant: HomeAssistantConfig = Field(
+        default_factory=HomeAssistantConfig, title="Home Assistant", description="MQTT discovery."
+    )
     storage: StorageConfig = Field(
         default_factory=StorageConfig, title="Storage", description="What is kept on disk."
     )

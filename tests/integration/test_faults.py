@@ -8,9 +8,10 @@ import pytest
 from fault_scenarios import SCENARIOS, Outcome, Unavailable, killed_daemon
 from servers import MOSQUITTO
 
-pytestmark = pytest.mark.skipif(
-    MOSQUITTO is None, reason="mosquitto is not installed: apt-get install mosquitto"
-)
+pytestmark = [
+    pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed: apt-get install mosquitto"),
+    pytest.mark.made_up_payloads,
+]
 
 
 def check(outcome: Outcome) -> None:

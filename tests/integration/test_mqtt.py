@@ -27,6 +27,8 @@ PROTOCOLS = pytest.mark.parametrize(
     ],
 )
 
+pytestmark = pytest.mark.made_up_payloads
+
 
 class Listener:
     """Everything below posewatch/, in the order in which it came."""

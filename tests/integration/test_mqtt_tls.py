@@ -17,6 +17,7 @@ from daemon.storage import Store
 pytestmark = [
     pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed"),
     pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed"),
+    pytest.mark.made_up_payloads,
 ]
 
 

@@ -6,17 +6,15 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-import paho.mqtt.client as mqtt
 import psutil
 import pytest
 from connections import UNAVAILABLE, contacts, traced
-from paho.mqtt.enums import CallbackAPIVersion
+from listening import Listener
 from servers import Broker, RtspServer, wait_for
 
 from daemon.demo.servers import transcode
@@ -188,28 +186,6 @@ def test_replay_reaches_nobody(backend: str, pose_model: Path, street: Path, tmp
         assert left_behind(tmp_path) == []
 
 
-class Topics:
-    """The topics on which something was published."""
-
-    def __init__(self, port: int) -> None:
-        self.seen: set[str] = set()
-        subscribed = threading.Event()
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
-        self._client.on_message = lambda _client, _data, message: self.seen.add(message.topic)
-        self._client.on_subscribe = lambda *_: subscribed.set()
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-        self._client.subscribe("posewatch/#", qos=1)
-        assert subscribed.wait(10)
-
-    def __enter__(self) -> Topics:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
 @contextmanager
 def daemon(folder: Path, config: Path, **environment: str) -> Iterator[tuple[psutil.Process, Path]]:
     """`posewatch run` under strace: its process and log, once it is there; killed where it does not end."""
@@ -246,14 +222,18 @@ def test_run_reaches_the_camera_and_the_broker_and_nobody_else(
     with (
         RtspServer(videos) as camera,
         Broker(tmp_path) as broker,
-        Topics(broker.port) as topics,
+        Listener(broker.port) as listener,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd,
     ):
         systemd.bind(str(notify))
         config = write_config(tmp_path, backend, broker.port, camera.url("street.mp4"))
         with daemon(tmp_path, config, NOTIFY_SOCKET=str(notify)) as (process, log):
             wanted = {f"posewatch/street/{kind}" for kind in ("people", "events", "actions")}
-            wait_for(lambda: wanted <= topics.seen, SLOW, f"people and actions ({log.read_text()[-500:]})")
+            wait_for(
+                lambda: wanted <= {one.topic for one in list(listener.received)},
+                SLOW,
+                f"people and actions ({log.read_text()[-500:]})",
+            )
             process.terminate()
         reached = contacts(tmp_path / "record")
 

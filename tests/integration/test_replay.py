@@ -15,6 +15,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from payloads import PayloadChecker
 
 from classifier.recording import read_folder
 from daemon.config import load_config
@@ -139,6 +140,14 @@ def test_nobody_falls_lies_or_fights_in_a_street_where_people_walk(first: Run) -
     alerts = [row["payload"] for row in first.events() if row["topic"].endswith("/alerts")]
     assert {alert["rule"] for alert in alerts} == {"on_the_road"}
     assert re.search(r"fight [0-9.]+", first.err)  # it was looked for: that is a stage of its own
+
+
+def test_every_payload_follows_its_schema(first: Run) -> None:
+    checker = PayloadChecker()
+    for row in first.events():
+        checker.check(row["topic"], row["payload"])
+    assert checker.problems == []
+    assert {"event", "action", "alert", "people", "on_off"} <= set(checker.checked)
 
 
 def test_events_tell_a_whole_story(first: Run) -> None:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
+from listening import Listener
+from running import Daemon
 from servers import Broker, Gate, RtspServer, free_port, wait_for
 
 from daemon.demo.servers import transcode
@@ -39,96 +35,6 @@ cameras:
       about: {{type: loitering, for: 1s, cooldown: 0s, zones: [everywhere]}}
 """
 SLOW = 40.0  # seconds to wait for what takes a few on an idle machine
-
-
-@dataclass(frozen=True)
-class Received:
-    """One message as it came."""
-
-    topic: str
-    body: Any
-    retained: bool
-
-
-class Listener:
-    """Everything below posewatch/, in the order in which it came."""
-
-    def __init__(self, port: int) -> None:
-        self.received: list[Received] = []
-        subscribed = threading.Event()
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2)
-        self.client.on_message = self._take
-        self.client.on_subscribe = lambda *_: subscribed.set()
-        self.client.connect("127.0.0.1", port)
-        self.client.loop_start()
-        self.client.subscribe([("posewatch/#", 1), ("test/#", 1)])
-        assert subscribed.wait(10)
-
-    def _take(self, _client: object, _data: object, message: mqtt.MQTTMessage) -> None:
-        payload = message.payload.decode(errors="replace")  # pictures come as well
-        try:
-            body = json.loads(payload)
-        except ValueError:
-            body = payload
-        self.received.append(Received(message.topic, body, message.retain))
-
-    def bodies(self, topic: str) -> list[Any]:
-        return [one.body for one in list(self.received) if one.topic == f"posewatch/{topic}"]
-
-    def last(self, topic: str) -> Any:
-        return next(iter(reversed(self.bodies(topic))), None)
-
-    def state(self) -> str | None:
-        """What the camera is doing."""
-        return (self.last("street/status") or {}).get("state")
-
-    def people(self) -> int:
-        return self.last("street/people") or 0
-
-    def say(self, topic: str, payload: str) -> None:
-        self.client.publish(f"posewatch/{topic}", payload, qos=1).wait_for_publish(10)
-
-    def catch_up(self) -> None:
-        """Returns when everything that the broker had before this call has come."""
-        marker = f"test/{time.monotonic_ns()}"
-        self.client.publish(marker, "", qos=1)
-        wait_for(lambda: any(one.topic == marker for one in list(self.received)), what="catching up")
-
-    def __enter__(self) -> Listener:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
-
-
-class Daemon:
-    """`posewatch run` in a process of its own; killed at the end of the block."""
-
-    def __init__(self, config: Path) -> None:
-        self.log = config.with_suffix(".log")
-        with self.log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "daemon.cli", "run", "-c", str(config)], stderr=output
-            )
-
-    def ask_to_stop(self) -> tuple[int, float]:
-        """Exit status after SIGTERM, and the seconds it took."""
-        started = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60), time.monotonic() - started
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(10)
-
-    def __enter__(self) -> Daemon:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.kill()
-        print(self.log.read_text(errors="replace")[-4000:])  # pytest shows it where the test fails
 
 
 @pytest.fixture(scope="module")
@@ -424,3 +330,23 @@ def test_it_runs_where_nothing_can_be_stored_and_says_so(pose_model: Path, tmp_p
             wait_for(lambda: listener.last("storage")["state"] == "ok", SLOW, "the disk")
             assert daemon.process.poll() is None
         assert "state_directory_unusable" in daemon.log.read_text()
+
+
+def test_home_assistant_is_told_everything_again_when_it_starts(pose_model: Path, tmp_path: Path) -> None:
+    assert pose_model.is_file()
+    url = f"rtsp://127.0.0.1:{free_port()}/nobody"
+    with (
+        Broker(tmp_path) as broker,
+        watching(tmp_path, broker.port, url, lambda one: one.last("status") == "online") as (_, listener),
+    ):
+
+        def told(topic: str) -> int:
+            return sum(one.topic == topic for one in list(listener.received))
+
+        device, state = "homeassistant/device/posewatch/street/config", "posewatch/street/alert/about"
+        wait_for(lambda: told(device) == 1 and told(state) == 1, SLOW, "the first time")
+        listener.client.publish("homeassistant/status", "offline", qos=1)
+        listener.client.publish("homeassistant/status", "online", qos=1)
+        wait_for(lambda: told(device) == 2 and told(state) == 2, SLOW, "the second time")
+        rule = next(one.body for one in listener.received if one.topic == device)["components"]["rule_about"]
+        assert rule["state_topic"] == state

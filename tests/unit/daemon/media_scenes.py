@@ -60,11 +60,18 @@ def an_alert(
     boxes: Mapping[str, list[float]] | None = None,
     **more: Any,
 ) -> Message:
-    """A message of the alert engine."""
+    """A message of the alert engine; what is given of the evidence replaces only that."""
+    ended = {"end_time": EPOCH, "reason": "over"} if kind == "cleared" else {"end_time": None, "reason": None}
     payload = {
         "type": kind, "id": f"1700000000000-door-{number}", "seq": 0, "rule": rule, "severity": "critical",
         "camera": "door", "tracks": list(tracks), "zones": [], "action": "falling", "score": 0.9,
-        "start_time": EPOCH, "end_time": None, "reason": None,
-        "evidence": {"type": "fall", "boxes": dict(boxes or {})}, "snapshot": None, **more,
+        "start_time": EPOCH, **ended,
+        "evidence": {
+            "type": "fall", "thresholds": {}, "first_time": EPOCH, "last_time": EPOCH, "observations": 1,
+            "frames": [[0, EPOCH]], "scores": [[0.0, 0.9]], "speeds": [None], "landmark_quality": [None],
+            "zones": {}, "models": {}, "boxes": dict(boxes or {}),
+            **more.pop("evidence", {}),
+        },
+        "snapshot": None, "clip": None, **more,
     }  # fmt: skip
     return Message(TOPICS.alerts("door"), payload, qos=1)

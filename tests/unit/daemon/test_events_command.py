@@ -16,6 +16,8 @@ from reports import action, alert, event
 from daemon.cli import main
 from daemon.storage import Store
 
+pytestmark = pytest.mark.made_up_payloads
+
 Run = Callable[..., tuple[int, list[str], str]]
 
 

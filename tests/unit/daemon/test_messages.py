@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from daemon.messages import Message, new_id, plain
 
+pytestmark = pytest.mark.made_up_payloads
+
 
 @pytest.mark.parametrize(
     ("payload", "wire"),

@@ -29,6 +29,8 @@ from daemon.storage.closing import closing_messages
 from daemon.storage.database import Database
 from daemon.storage.history import HistoryFilter, read_history
 
+pytestmark = pytest.mark.made_up_payloads
+
 
 @contextmanager
 def failing(text: str) -> Iterator[None]:
