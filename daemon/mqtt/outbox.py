@@ -137,13 +137,17 @@ class Outbox:
             self._store.settle(entries)
 
     def _next(self) -> _Sent | None:
+        with self._lock:
+            # Before the store is asked: whatever this comes after is in the store by now.
+            after = self._live[0][0] if self._live else None
         if not self._ready and not self._ending:
             self._ready.extend(self._store.take(_PREFETCH))
         first = self._ready[0] if self._ready else None
-        with self._lock:
-            if self._live:
-                after = self._live[0][0]
-                if self._ending or first is None or first.number is None or first.number > after:
+        if after is not None and (
+            self._ending or first is None or first.number is None or first.number > after
+        ):
+            with self._lock:
+                if self._live:
                     return self._live.popleft()[1]
         return None if first is None or self._ending else self._ready.popleft()
 

@@ -1,0 +1,60 @@
+"""What is sent first."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+
+import pytest
+from reports import alert
+
+from daemon.messages import Message
+from daemon.mqtt.outbox import Outbox
+from daemon.storage import Store
+
+pytestmark = pytest.mark.made_up_payloads
+
+
+class Wire:
+    """A connection that is always free, and tells what happens while the store is asked."""
+
+    max_inflight, is_lost = 20, False
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.acknowledged: deque[object] = deque()
+
+    def send(self, topic: str, _payload: bytes, _qos: int, _retain: bool) -> int:
+        self.sent.append(topic)
+        return len(self.sent)
+
+
+class BusyStore(Store):
+    """Another thread publishes right after the store has said that nothing waits."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.meanwhile: list[Message] = []
+        self.outbox: Outbox | None = None
+
+    def take(self, limit: int):
+        taken = super().take(limit)
+        messages, self.meanwhile = self.meanwhile, []
+        if messages and self.outbox is not None:
+            self.append([one for one in messages if not one.retain])
+            self.outbox.put([one for one in messages if one.retain])
+        return taken
+
+
+def test_state_follows_the_alert_that_it_is_of_whatever_the_threads_do(tmp_path):
+    store = BusyStore(tmp_path)
+    outbox = store.outbox = Outbox(store)
+    wire = Wire()
+    outbox.connected(Message("posewatch/status", "online", 1, True))
+    outbox.send(wire)
+    on = Message("posewatch/door/alert/fall", "ON", 1, True)
+    store.meanwhile = [alert("raised"), on]
+    outbox.send(wire)
+    outbox.send(wire)
+    assert wire.sent == ["posewatch/status", "posewatch/door/alerts", "posewatch/door/alert/fall"]
+    store.close()
