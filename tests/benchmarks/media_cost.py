@@ -2,8 +2,8 @@
 
     python tests/benchmarks/media_cost.py
 
-Milliseconds of the worker that has the alert (a picture), and of every frame for what a clip would need of the
-time before; bytes of both. Medians and means of the product's own classes, one thread.
+Milliseconds of the worker that has the alert (a picture), and of every frame for what a clip would need of
+the time before; bytes of both. Medians and means of the product's own classes, one thread.
 """
 
 from __future__ import annotations
