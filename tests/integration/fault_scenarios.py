@@ -347,8 +347,13 @@ def _mounted(folder: Path, options: str) -> Iterator[Path]:
 
 def disk_full(folder: Path) -> Outcome:
     """The disk fills up during an outage of the broker, and has room again later."""
-    broker = Broker(folder, settings=_UNLIMITED)
-    with _mounted(folder / "disk", "size=4m,mode=700") as disk, Daemon(disk, broker.port) as daemon:
+    with (
+        Broker(folder, settings=_UNLIMITED) as broker,
+        Gate(broker.port) as gate,
+        _mounted(folder / "disk", "size=4m,mode=700") as disk,
+        Daemon(disk, gate.port) as daemon,
+    ):
+        gate.shut()
         daemon.stories(50)
         with (disk / "ballast").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
             while True:
@@ -356,7 +361,8 @@ def disk_full(folder: Path) -> Outcome:
         daemon.stories(100)
         full = daemon.store.status
         (disk / "ballast").unlink()
-        with broker, Consumer(broker.port) as consumer:
+        with Consumer(broker.port) as consumer:  # there before the daemon
+            gate.open()
             since = time.monotonic()
             wait_for(
                 lambda: (daemon.store.tidy(), daemon.store.status.state == "ok")[1], what="the disk again"
@@ -367,16 +373,21 @@ def disk_full(folder: Path) -> Outcome:
 
 def disk_read_only(folder: Path) -> Outcome:
     """The daemon starts with a read-only disk that holds messages of before, and can write again later."""
-    broker = Broker(folder, settings=_UNLIMITED)
-    with _mounted(folder / "disk", "size=16m,mode=700") as disk:
-        with Daemon(disk, broker.port) as before:
+    with (
+        Broker(folder, settings=_UNLIMITED) as broker,
+        Gate(broker.port) as gate,
+        _mounted(folder / "disk", "size=16m,mode=700") as disk,
+    ):
+        gate.shut()
+        with Daemon(disk, gate.port) as before:
             before.stories(50)
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-        with Daemon(disk, broker.port) as daemon:
+        with Daemon(disk, gate.port) as daemon:
             daemon.sent, daemon._number = list(before.sent), before._number
             daemon.stories(50)
             status = daemon.store.status
-            with broker, Consumer(broker.port) as consumer:
+            with Consumer(broker.port) as consumer:  # there before the daemon
+                gate.open()
                 since = time.monotonic()
                 wait_for(consumer.has(daemon.sent), what="what waited on disk and in memory")
                 subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
