@@ -1,4 +1,4 @@
-"""Draws a scene into its frame: zones, boxes, ids, skeletons, labels, alerts."""
+"""Draws a scene into its frame: zones, masks, lines, boxes, ids, skeletons, labels, alerts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.config.rules import LineCrossingRule
 from daemon.drawing import Color, Labels, track_color
 from daemon.scene import Person, Scene
 from tracker.association import TrackState
@@ -19,6 +20,9 @@ __all__ = ["annotate"]
 _WHITE = (255, 255, 255)
 _ALERT = (40, 40, 230)
 _ZONE = (200, 160, 60)
+_MASK = (110, 110, 110)
+_LINE = (60, 200, 220)
+_ARROW = 0.04  # of the shorter side of the image
 _MIN_VISIBILITY = 0.5
 _LIKELY = 0.5  # score from which the place of a fight is drawn
 
@@ -28,6 +32,9 @@ def annotate(
     scene: Scene,
     zones: Mapping[str, Sequence[tuple[float, float]]],
     alerts: Iterable[str] = (),
+    *,
+    masks: Mapping[str, Sequence[tuple[float, float]]] | None = None,
+    lines: Mapping[str, LineCrossingRule] | None = None,
 ) -> NDArray[np.uint8]:
     """A copy of the frame with everything that is known about it drawn in.
 
@@ -36,6 +43,8 @@ def annotate(
         scene: people of this frame, in pixels of the image.
         zones: name to polygon, in 0..1 of the image.
         alerts: names of the rules that are ON.
+        masks: name to polygon in which nobody is looked at.
+        lines: rules whose line is drawn, with arrows the way that they count, by name.
 
     Returns:
         (H, W, 3) uint8 BGR, a new array.
@@ -46,10 +55,14 @@ def annotate(
     labels = Labels(canvas, scale)
     for rule in alerts:
         labels.put(f"ALERT {rule}", 4, 4, _ALERT)
-    for name, points in zones.items():
-        polygon = np.round(np.asarray(points, np.float32) * (width, height)).astype(np.int32)
-        cv2.polylines(canvas, [polygon], True, _ZONE, 1, cv2.LINE_AA)
-        labels.put(name, int(polygon[0, 0]), int(polygon[0, 1]), _ZONE)
+    for color, polygons in ((_MASK, masks or {}), (_ZONE, zones)):
+        for name, points in polygons.items():
+            polygon = np.round(np.asarray(points, np.float32) * (width, height)).astype(np.int32)
+            cv2.polylines(canvas, [polygon], True, color, 1, cv2.LINE_AA)
+            labels.put(name, int(polygon[0, 0]), int(polygon[0, 1]), color)
+    for name, crossing in (lines or {}).items():
+        x, y = _draw_line(canvas, crossing)
+        labels.put(name, x, y, _LINE)
     for place in scene.fights:
         if place.score >= _LIKELY:
             left, top, right, bottom = (round(float(value)) for value in place.box)
@@ -64,6 +77,25 @@ def annotate(
         left, top, _, bottom = (round(float(value)) for value in person.track.box)
         labels.put(text, left, top, track_color(person.track.number), above=True, otherwise=bottom)
     return canvas
+
+
+def _draw_line(canvas: NDArray[np.uint8], rule: LineCrossingRule) -> tuple[int, int]:
+    """Draws a line with an arrow across its first part for each way that counts; returns where it begins."""
+    height, width = canvas.shape[:2]
+    points = np.asarray(rule.line, np.float64) * (width, height)
+    cv2.polylines(canvas, [np.round(points).astype(np.int32)], False, _LINE, 2, cv2.LINE_AA)
+    middle, along = (points[0] + points[1]) / 2, points[1] - points[0]
+    # To the right of somebody who walks along the line; y points down.
+    across = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-9)
+    reach = across * _ARROW * min(width, height)
+    for way, sign in (("left_to_right", 1.0), ("right_to_left", -1.0)):
+        if rule.direction in ("both", way):
+            start, end = (
+                np.round(middle + share * sign * reach).astype(int).tolist() for share in (-0.5, 1.0)
+            )
+            cv2.arrowedLine(canvas, start, end, _LINE, 2, cv2.LINE_AA, tipLength=0.3)
+    x, y = np.round(points[0]).astype(int).tolist()
+    return int(x), int(y)
 
 
 def _draw_person(canvas: NDArray[np.uint8], person: Person, scale: float) -> None:

@@ -18,6 +18,7 @@ from typing import IO
 from daemon.annotate import annotate
 from daemon.capture import EndOfStream, Frame, FrameReader
 from daemon.config import CameraConfig, Config
+from daemon.config.rules import LineCrossingRule, rules_of
 from daemon.engines import Engines
 from daemon.errors import UsageError
 from daemon.expectations import RaisedAlert
@@ -206,6 +207,8 @@ class _ClipRun:
         self._clip, self._camera, self._settings = clip, camera, settings
         self._pipeline, self._outputs, self._events, self._summary = pipeline, outputs, events, summary
         self._several = several
+        rules = rules_of(camera, settings.rules, settings.zones)
+        self._lines = {name: rule for name, rule in rules.items() if isinstance(rule, LineCrossingRule)}
         self._masks = PrivacyMasks(settings.privacy_masks)
         self._begin = 0.0  # UTC epoch seconds of the first frame
 
@@ -299,8 +302,14 @@ class _ClipRun:
         landmarks.write(frame.index, scene)
         if video is not None:
             with self._pipeline.clock.stage("annotate"):
-                zones = {name: zone.points for name, zone in self._settings.zones.items()}
-                drawn = annotate(frame.image, scene, zones, self._pipeline.active_alerts)
+                drawn = annotate(
+                    frame.image,
+                    scene,
+                    {name: zone.points for name, zone in self._settings.zones.items()},
+                    self._pipeline.active_alerts,
+                    masks={name: mask.points for name, mask in self._settings.masks.items()},
+                    lines=self._lines,
+                )
                 video.write(self._masks.cover(drawn))
 
 

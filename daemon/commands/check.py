@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from daemon.commands.parsing import Subparsers, add_command, config_argument
 
 if TYPE_CHECKING:
-    from daemon.config import DetectConfig
+    from daemon.config import DetectConfig, Rule
 
 __all__ = ["add_check"]
 
@@ -28,19 +28,27 @@ def add_check(subparsers: Subparsers) -> None:
 def run(options: argparse.Namespace) -> int:
     """Prints one line a camera where the file is good; mistakes end with exit status 2."""
     from daemon.config import load_config
+    from daemon.config.rules import rules_of
     from daemon.masking import mask_url
 
     config = load_config(options.config)
     broker = f"{config.mqtt.host}:{config.mqtt.port}" if config.mqtt.enabled else "off"
     print(f"{options.config}: ok, {len(config.cameras)} cameras, MQTT {broker}")
     for name, camera in config.cameras.items():
-        rules = ", ".join(rule for rule, settings in camera.rules.items() if settings.enabled) or "none"
+        own = rules_of(name, camera.rules, camera.zones)
+        rules = ", ".join(rule + _when(settings) for rule, settings in own.items()) or "none"
         state = "" if camera.enabled else " (disabled)"
         look = _look(camera.detect)
         print(
             f"  {name}{state}: {mask_url(str(camera.url))}  {look}zones: {len(camera.zones)}  rules: {rules}"
         )
     return 0
+
+
+def _when(rule: Rule) -> str:
+    """When a rule watches, where that is not always."""
+    parts = [*rule.profiles, *(["by schedule"] if rule.schedule else [])]
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _look(detect: DetectConfig) -> str:
