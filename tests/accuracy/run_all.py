@@ -29,6 +29,7 @@ REPORTS = (
     "fights",
     "alerts",
     "rules",
+    "doing",
 )
 
 CORPUS, HELD_OUT = "out/accuracy/corpus", "out/accuracy/held_out.onnx"
