@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon.commands.parsing import Subparsers, add_command, config_argument
+from daemon.commands.parsing import Subparsers, add_command
 
 if TYPE_CHECKING:
     from daemon.config import StorageConfig
@@ -30,9 +30,15 @@ def add_events(subparsers: Subparsers) -> None:
         subparsers,
         "events",
         "list alerts, actions and events of the past, while the daemon runs or not",
-        "posewatch events -c posewatch.yaml --since 1h --rule fall",
+        "posewatch events --since 1h --rule fall",
     )
-    config_argument(parser)
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the configuration, where it names a state directory (storage.path)",
+    )
     parser.add_argument(
         "--since", type=_moment, metavar="WHEN", help="how long ago (90s, 5m, 1h, 7d) or 2026-01-31T08:00"
     )
@@ -55,10 +61,9 @@ def add_events(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints a line a message, oldest first."""
-    from daemon.config import load_config
     from daemon.storage.history import HistoryFilter
 
-    folder = options.state or _folder(load_config(options.config).storage)
+    folder = options.state or _folder(_settings(options.config))
     since = time.time() if options.follow and options.since is None else options.since
     wanted = HistoryFilter(since, options.until, options.camera, options.rule, options.kind, options.id)
     head = "" if options.json else _row("TIME", "KIND", "CAMERA", "WHAT", "TYPE", "SCORE", "SECONDS", "ID")
@@ -68,6 +73,12 @@ def run(options: argparse.Namespace) -> int:
             head = ""
         print(_json(line) if options.json else _table(line), flush=options.follow)
     return 0
+
+
+def _settings(config: Path | None) -> StorageConfig:
+    from daemon.config import StorageConfig, load_config
+
+    return StorageConfig() if config is None else load_config(config).storage
 
 
 def _folder(settings: StorageConfig) -> Path:

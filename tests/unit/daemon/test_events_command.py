@@ -149,3 +149,13 @@ def test_follow_goes_on_with_what_comes(tmp_path):
             assert json.loads(process.stdout.readline())["payload"]["id"] == "1-door-3"
         finally:
             process.kill()
+
+
+def test_it_needs_no_configuration_where_the_state_directory_is_the_usual_one(
+    store, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    assert main(["events", "--since", "1h", "--rule", "lying"]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.startswith("TIME")
+    assert [row.split()[5] for row in rows] == ["raised", "cleared"]
