@@ -151,9 +151,8 @@ def test_follow_goes_on_with_what_comes(tmp_path):
             process.kill()
 
 
-def test_it_needs_no_configuration_where_the_state_directory_is_the_usual_one(
-    store, tmp_path, monkeypatch, capsys
-):
+@pytest.mark.usefixtures("store")
+def test_it_needs_no_configuration_where_the_state_directory_is_usual(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     assert main(["events", "--since", "1h", "--rule", "lying"]) == 0
     head, *rows = capsys.readouterr().out.splitlines()
