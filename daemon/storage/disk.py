@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from daemon.storage.database import Database
-from daemon.storage.errors import is_damage, plain_reason
+from daemon.storage.errors import UNREADABLE, is_damage, plain_reason
 from daemon.storage.salvage import Salvage, collect, move_aside
 from daemon.storage.schema import checkpoint
 
@@ -21,6 +21,7 @@ __all__ = ["Disk", "StorageStatus"]
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _Error = (sqlite3.Error, OSError)
+_ReadError = (*UNREADABLE, OSError)
 _CHECKPOINT_COMMITS = 200
 _CHECKPOINT_INTERVAL = 60.0  # seconds
 
@@ -82,7 +83,7 @@ class Disk:
         try:
             database = Database(self._path)
             self._contents.restore(database)
-        except _Error as error:
+        except _ReadError as error:
             if is_damage(error):
                 _close(database)
                 self._begin_anew(error)
@@ -114,7 +115,7 @@ class Disk:
             return otherwise
         try:
             return work(self._database)
-        except _Error as error:
+        except _ReadError as error:
             self._mend(error)
             return otherwise
 
@@ -172,7 +173,7 @@ class Disk:
             self._contents.rescue(found)
             database = Database(self._path)
             self._contents.restore(database)
-        except _Error as failure:
+        except _ReadError as failure:
             _close(database)
             self._fail(failure)
         else:
