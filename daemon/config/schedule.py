@@ -26,7 +26,7 @@ _Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun", "week
 def _minutes(value: Any) -> int:
     """Minutes since midnight of "22:30". YAML reads 22:30 without quotes as the number 1350: the same.
 
-    It does so from 1:00 on: a smaller number is somebody's `from: 8`, which is not eight minutes past midnight.
+    It does so from 1:00 on: a smaller number is a `from: 8`, which is not eight minutes past midnight.
     """
     if isinstance(value, int) and not isinstance(value, bool) and (value == 0 or 60 <= value <= _DAY):
         return value
