@@ -26,6 +26,7 @@ __all__ = ["CLIPS", "SNAPSHOTS", "Limits", "MediaStore"]
 SNAPSHOTS, CLIPS = "snapshots", "clips"
 _SUFFIXES = {SNAPSHOTS: ".jpg", CLIPS: ".mp4"}
 _PART = ".part"
+_CLOCK_SET = 1_577_836_800.0  # 2020: an earlier time means that the clock was not set yet
 _FOLDER_MODE, _FILE_MODE = 0o700, 0o600
 
 _log = logging.getLogger(__name__)
@@ -130,12 +131,20 @@ class MediaStore:
         removed = 0
         while shelf.files:
             changed, size, name = shelf.files[0]
+            path = self._folder / kind / camera / name
+            if now is not None and changed < _CLOCK_SET <= now:
+                # Made before the clock was set, moments ago maybe: its time begins now.
+                with contextlib.suppress(OSError):
+                    os.utime(path, (now, now))
+                shelf.files.popleft()
+                shelf.files.append((now, size, name))
+                continue
             too_old = now is not None and changed < now - limits.keep
             too_much = shelf.size > limits.max_size and len(shelf.files) > 1
             if not (too_old or too_much):
                 break
             try:
-                (self._folder / kind / camera / name).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
             except OSError as error:
                 self._complaints.say("file_not_removed", camera, error)
                 break

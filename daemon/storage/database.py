@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -147,8 +148,13 @@ class Database:
 
     # ---- The history ----
 
-    def forget(self, before: float, limit: int) -> int:
+    def forget(self, before: float, since: float, limit: int) -> int:
         """Removes some of the oldest history from before a time, in a transaction of the caller.
+
+        Args:
+            before: UTC epoch seconds.
+            since: earlier times are those of a clock that was not set: such a message is as old as the next.
+            limit: most rows.
 
         Returns:
             How many rows; 0 or less where nothing is left.
@@ -156,7 +162,14 @@ class Database:
         rows = self._connection.execute(
             "SELECT number, time FROM history ORDER BY number LIMIT ?", (limit,)
         ).fetchall()
-        old = [(number,) for number, time in rows if not isinstance(time, (int, float)) or time < before]
+        query = "SELECT time FROM history WHERE number > ? AND time >= ? ORDER BY number LIMIT 1"
+        after = self._connection.execute(query, (rows[-1][0], since)).fetchone() if rows else None
+        old, newer = [], after[0] if after else sys.float_info.max
+        for number, time in reversed(rows):
+            known = isinstance(time, (int, float))  # else it is damaged
+            newer = time if known and time >= since else newer
+            if newer < before or not known:
+                old.append((number,))
         # Not how many were found: what a damaged file does not let go of would be found for ever.
         return self._connection.executemany("DELETE FROM history WHERE number = ?", old).rowcount
 

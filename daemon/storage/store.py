@@ -341,6 +341,6 @@ class Store:
         with self._lock:
             too_big = self._disk.read(lambda database: database.used_bytes(), 0) > self._limits.max_size
             before = float("inf") if too_big else time.time() - self._limits.history
-            self._change(lambda database: gone.append(database.forget(before, _CHUNK)))
+            self._change(lambda database: gone.append(database.forget(before, _CLOCK_SET, _CHUNK)))
             self._disk.write(lambda database: database.shrink())
         return bool(gone and gone[0] > 0)

@@ -255,6 +255,28 @@ def test_old_history_is_forgotten(tmp_path, monkeypatch):
     assert left.payload["id"] == "1-door-2000"
 
 
+def test_history_of_a_clock_that_was_not_set_is_as_old_as_what_follows(tmp_path, monkeypatch):
+    """A machine without a clock of its own starts in 1970, until the network tells the time."""
+    now = time.time()
+    clock = iter([300.0 + n for n in range(1000)])
+    monkeypatch.setattr(time, "time", lambda: next(clock))
+    store = Store(tmp_path, StorageConfig(history="1d"))
+    store.append([alert("raised", n) for n in range(700)], deliver=False)
+    monkeypatch.setattr(time, "time", lambda: now)
+    store.tidy()
+    assert len(list(read_history(tmp_path, HistoryFilter()))) == 700
+    store.append([alert("raised", 700)], deliver=False)
+    store.close()
+    store = Store(tmp_path, StorageConfig(history="1d"))
+    store.tidy()
+    assert len(list(read_history(tmp_path, HistoryFilter()))) == 701
+    store.close()
+    monkeypatch.setattr(time, "time", lambda: now + 86401.0)
+    store = Store(tmp_path, StorageConfig(history="1d"))
+    store.tidy()
+    assert list(read_history(tmp_path, HistoryFilter())) == []
+
+
 def test_history_gives_way_before_anything_that_waits(tmp_path):
     store = Store(tmp_path, StorageConfig(max_size=1_000_000))
     store.append([alert("raised", n) for n in range(3000)], deliver=False)
