@@ -17,9 +17,11 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from daemon.media.complaints import Complaints
+from daemon.patience import Patience
 
 __all__ = ["CLIPS", "SNAPSHOTS", "Limits", "MediaStore"]
 
@@ -75,6 +77,8 @@ class MediaStore:
         self._lock = threading.Lock()
         self._shelves: dict[tuple[str, str], _Shelf] = {}
         self._complaints = Complaints(_log)
+        self._writes, self._removals = Patience("pictures"), Patience("removals")
+        self._writing = threading.Lock()  # one write at a time
         self._look()
 
     def write_snapshot(self, camera: str, alert: str, jpeg: bytes) -> str | None:
@@ -84,23 +88,29 @@ class MediaStore:
             Its path from the state directory, or None where it could not be written.
         """
         try:
-            path = self._prepare(SNAPSHOTS, camera, alert)
-            temporary = path.with_name(f".{path.name}{_PART}")
-            try:
-                _write(temporary, jpeg)
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            with self._writing:
+                path = self._writes.call(partial(self._write_snapshot, camera, alert, jpeg))
         except OSError as error:
             self._complaints.say("snapshot_not_kept", camera, error)
             return None
-        self._add(SNAPSHOTS, camera, path)
         return self._name(path)
+
+    def _write_snapshot(self, camera: str, alert: str, jpeg: bytes) -> Path:
+        path = self._prepare(SNAPSHOTS, camera, alert)
+        temporary = path.with_name(f".{path.name}{_PART}")
+        try:
+            _write(temporary, jpeg)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        self._add(SNAPSHOTS, camera, path)
+        return path
 
     def clip_path(self, camera: str, alert: str) -> Path | None:
         """Where a clip is to be written (with `VideoWriter`); None where that cannot be."""
         try:
-            return self._prepare(CLIPS, camera, alert)
+            with self._writing:
+                return self._writes.call(partial(self._prepare, CLIPS, camera, alert))
         except OSError as error:
             self._complaints.say("clip_not_kept", camera, error)
             return None
@@ -122,6 +132,13 @@ class MediaStore:
         Returns:
             How many files were removed.
         """
+        try:
+            return self._removals.call(partial(self._prune_all, now))
+        except TimeoutError as error:
+            self._complaints.say("files_not_removed", "-", error)
+            return 0
+
+    def _prune_all(self, now: float) -> int:
         with self._lock:
             return sum(self._prune(key, now) for key in list(self._shelves))
 

@@ -48,6 +48,6 @@ def is_damage(error: Exception) -> bool:
 def plain_reason(error: Exception) -> str:
     """Why the disk does not take anything, in words."""
     if isinstance(error, OSError):
-        return _ERRNO.get(error.errno or 0, error.strerror or type(error).__name__)
+        return _ERRNO.get(error.errno or 0, error.strerror or str(error) or type(error).__name__)
     text = str(error).lower()
     return next((reason for part, reason in _REASONS.items() if part in text), str(error))

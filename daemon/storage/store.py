@@ -105,18 +105,21 @@ class Store:
         if not entries:
             return
 
-        def write(database: Database) -> None:
+        def write(database: Database) -> list[int]:
             with database.transaction(durable=any(entry.is_decisive for entry in entries)):
                 numbers = database.append(entries)
                 database.note_open(entries, numbers)
                 if not deliver:
                     database.settle(numbers)
+            return numbers
+
+        def done(numbers: list[int]) -> None:
             if deliver:
                 self._number(entries, numbers)
 
         with self._lock:
             self._disk.open()
-            if not self._disk.write(write) and deliver:
+            if not self._disk.write(write, done) and deliver:
                 self._losses.add(self._backlog.add(entries))
             self._notes.follow(entries)
             self._trim()
@@ -150,14 +153,19 @@ class Store:
             if not rows:
                 return
 
-            def write(database: Database) -> None:
-                if self._disk.generation == generation:
-                    with database.transaction():
-                        database.settle(rows)
+            def write(database: Database) -> bool:
+                if self._disk.generation != generation:
+                    return False
+                with database.transaction():
+                    database.settle(rows)
+                return True
+
+            def done(settled: bool) -> None:
+                if settled:
                     self._discount(rows.values())
 
             generation = self._disk.generation
-            if not self._disk.write(write):
+            if not self._disk.write(write, done):
                 self._settled.update(rows)
 
     def release(self) -> None:
