@@ -337,6 +337,15 @@ def test_what_this_process_opens_is_its_own(tmp_path):
 # ---- Settings and retained topics ----
 
 
+def test_pictures_that_were_delivered_leave_nothing_in_the_file(tmp_path):
+    store = Store(tmp_path)
+    picture = b"\xff\xd8" + b"a face" * 5000
+    store.append([Message("posewatch/door/snapshot/fall", picture, 1, expendable=True), alert("raised")])
+    deliver(store)
+    store.close()
+    assert all(b"a face" not in path.read_bytes() for path in tmp_path.iterdir())
+
+
 def test_settings_and_retained_topics_outlive_the_process(tmp_path):
     store = Store(tmp_path)
     store.set("profile", "night")
