@@ -100,11 +100,20 @@ class Scheduler(Generic[_FrameT, _ContextT]):
                     self._waiting.append(index)
                     self._condition.notify()
 
+    def _take(self, index: int) -> _FrameT | None:
+        """A frame that cannot be converted is one camera's; without this it would end the worker."""
+        try:
+            return self._sources[index].take()
+        except Exception:
+            self.errors[index] += 1
+            _log.exception("frame_failed camera=%s errors=%d", self._sources[index].name, self.errors[index])
+            return None
+
     def _next(self) -> tuple[int, _FrameT] | None:
         with self._condition:
             while not self._stopping:
                 for place, index in enumerate(self._waiting):
-                    frame = self._sources[index].take()
+                    frame = self._take(index)
                     if frame is not None:
                         del self._waiting[place]
                         return index, frame

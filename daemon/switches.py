@@ -25,7 +25,10 @@ class Switches:
         found = self._store.get(f"{camera}/enabled")
         if found is None:
             return configured
-        on, configured_then = json.loads(found)
+        try:
+            on, configured_then = json.loads(found)
+        except (ValueError, TypeError):  # of a damaged database
+            return configured
         return bool(on) if configured_then == configured else configured
 
     def set_enabled(self, camera: str, on: bool, configured: bool) -> None:

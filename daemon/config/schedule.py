@@ -24,8 +24,11 @@ _Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun", "week
 
 
 def _minutes(value: Any) -> int:
-    """Minutes since midnight of "22:30". YAML reads 22:30 without quotes as the number 1350: the same."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _DAY:
+    """Minutes since midnight of "22:30". YAML reads 22:30 without quotes as the number 1350: the same.
+
+    It does so from 1:00 on: a smaller number is a `from: 8`, which is not eight minutes past midnight.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and (value == 0 or 60 <= value <= _DAY):
         return value
     match = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
     minutes = -1 if match is None else int(match[1]) * 60 + int(match[2])
@@ -41,7 +44,8 @@ TimeOfDay: TypeAlias = Annotated[
         {
             "anyOf": [
                 {"type": "string", "pattern": r"^\s*([01]?\d|2[0-4]):[0-5]\d\s*$"},
-                {"type": "integer", "minimum": 0, "maximum": _DAY},
+                {"type": "integer", "minimum": 60, "maximum": _DAY},
+                {"const": 0},
             ]
         }
     ),

@@ -53,7 +53,11 @@ def announce(config: Config, version: str, notes: Notes) -> list[Message]:
         notes: where the note is kept.
     """
     noted = notes.get(_NOTE)
-    messages = discovery_messages(config, version, json.loads(noted) if noted else None)
+    try:
+        known = json.loads(noted) if noted else None
+    except ValueError:  # of a damaged database
+        known = None
+    messages = discovery_messages(config, version, known)
     now = json.dumps(components(messages))
     if now != noted:
         notes.set(_NOTE, now)

@@ -17,15 +17,18 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from daemon.media.complaints import Complaints
+from daemon.patience import Patience
 
 __all__ = ["CLIPS", "SNAPSHOTS", "Limits", "MediaStore"]
 
 SNAPSHOTS, CLIPS = "snapshots", "clips"
 _SUFFIXES = {SNAPSHOTS: ".jpg", CLIPS: ".mp4"}
 _PART = ".part"
+_CLOCK_SET = 1_577_836_800.0  # 2020: an earlier time means that the clock was not set yet
 _FOLDER_MODE, _FILE_MODE = 0o700, 0o600
 
 _log = logging.getLogger(__name__)
@@ -74,6 +77,8 @@ class MediaStore:
         self._lock = threading.Lock()
         self._shelves: dict[tuple[str, str], _Shelf] = {}
         self._complaints = Complaints(_log)
+        self._writes, self._removals = Patience("pictures"), Patience("removals")
+        self._writing = threading.Lock()  # one write at a time
         self._look()
 
     def write_snapshot(self, camera: str, alert: str, jpeg: bytes) -> str | None:
@@ -83,23 +88,29 @@ class MediaStore:
             Its path from the state directory, or None where it could not be written.
         """
         try:
-            path = self._prepare(SNAPSHOTS, camera, alert)
-            temporary = path.with_name(f".{path.name}{_PART}")
-            try:
-                _write(temporary, jpeg)
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            with self._writing:
+                path = self._writes.call(partial(self._write_snapshot, camera, alert, jpeg))
         except OSError as error:
             self._complaints.say("snapshot_not_kept", camera, error)
             return None
-        self._add(SNAPSHOTS, camera, path)
         return self._name(path)
+
+    def _write_snapshot(self, camera: str, alert: str, jpeg: bytes) -> Path:
+        path = self._prepare(SNAPSHOTS, camera, alert)
+        temporary = path.with_name(f".{path.name}{_PART}")
+        try:
+            _write(temporary, jpeg)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        self._add(SNAPSHOTS, camera, path)
+        return path
 
     def clip_path(self, camera: str, alert: str) -> Path | None:
         """Where a clip is to be written (with `VideoWriter`); None where that cannot be."""
         try:
-            return self._prepare(CLIPS, camera, alert)
+            with self._writing:
+                return self._writes.call(partial(self._prepare, CLIPS, camera, alert))
         except OSError as error:
             self._complaints.say("clip_not_kept", camera, error)
             return None
@@ -121,6 +132,13 @@ class MediaStore:
         Returns:
             How many files were removed.
         """
+        try:
+            return self._removals.call(partial(self._prune_all, now))
+        except TimeoutError as error:
+            self._complaints.say("files_not_removed", "-", error)
+            return 0
+
+    def _prune_all(self, now: float) -> int:
         with self._lock:
             return sum(self._prune(key, now) for key in list(self._shelves))
 
@@ -130,12 +148,20 @@ class MediaStore:
         removed = 0
         while shelf.files:
             changed, size, name = shelf.files[0]
+            path = self._folder / kind / camera / name
+            if now is not None and changed < _CLOCK_SET <= now:
+                # Made before the clock was set, moments ago maybe: its time begins now.
+                with contextlib.suppress(OSError):
+                    os.utime(path, (now, now))
+                shelf.files.popleft()
+                shelf.files.append((now, size, name))
+                continue
             too_old = now is not None and changed < now - limits.keep
             too_much = shelf.size > limits.max_size and len(shelf.files) > 1
             if not (too_old or too_much):
                 break
             try:
-                (self._folder / kind / camera / name).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
             except OSError as error:
                 self._complaints.say("file_not_removed", camera, error)
                 break

@@ -24,6 +24,7 @@ MAX_INFLIGHT = 20
 _CONNECT_TIMEOUT = 10.0
 _SOCKET_TIMEOUT = 5.0
 _HEADER = 16  # bytes of a packet besides topic and payload, at most
+_MAX_UNSENT = 16384  # bytes that the system takes from us before the network has taken what was there
 _MAX_INCOMING = 65536  # bytes of a packet that a broker may send us, where the protocol can say so
 
 
@@ -133,6 +134,7 @@ class Connection:
         client.will_set(*will, qos=1, retain=True)
         client.on_connect, client.on_disconnect = self._connected, self._disconnected
         client.on_publish, client.on_message = self._acknowledge, self._receive
+        client.on_socket_open = _keep_queue_short
         return client
 
     def _options(self) -> dict[str, Any]:
@@ -178,3 +180,10 @@ class Connection:
         except UnicodeDecodeError:
             topic = "?"
         self._on_message(topic, bytes(received.payload), received.retain)
+
+
+def _keep_queue_short(_client: Any, _data: Any, connected: Any) -> None:
+    """On a slow link an alert would wait behind megabytes in the system's buffer."""
+    if isinstance(connected, socket.socket) and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        with contextlib.suppress(OSError):
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MAX_UNSENT)

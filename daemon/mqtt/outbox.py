@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -17,7 +18,10 @@ __all__ = ["Outbox"]
 _log = logging.getLogger(__name__)
 _PREFETCH = 100  # messages read from the store at a time
 _MAX_LIVE = 2000  # retained and QoS 0 messages that wait for a slow broker
-_MAX_ATTEMPTS = 3  # connections that end at the same image before it is given up
+_MAX_UNSENT = 64_000  # bytes of QoS 0 that wait for a slow connection, before anything that follows
+_RESEND_INTERVAL = 2.0  # seconds; anybody may ask for it, as often as they like
+_MAX_ATTEMPTS = 3  # connections that end at the same large message before it is given up
+_LARGE = 4096  # bytes from which retained state may be too large for a broker
 # MQTT 5, 2.4: not authorized, topic name invalid, packet too large, payload format invalid. Sending such a
 # message again cannot help; with other reasons it may.
 _FINAL_REASONS = frozenset({0x87, 0x90, 0x95, 0x99})
@@ -43,6 +47,8 @@ class Outbox:
         self._live: deque[tuple[int, Message]] | None = None
         self._ready: deque[Entry] = deque()
         self._inflight: dict[int, _Sent] = {}
+        self._resent = float("-inf")  # monotonic seconds
+        self._unsent: dict[int, int] = {}  # packet ids and bytes of QoS 0 that is not in the socket yet
         self._last: Message | None = None
         self._ending = False
         self._progress = False  # whether this connection has taken anything of the store
@@ -85,9 +91,11 @@ class Outbox:
             self.put([Message(topic, b"", 1, True) for topic in stale])
 
     def resend(self, is_wanted: Callable[[str], bool]) -> None:
-        """Sends retained state once more."""
+        """Sends retained state once more, unless that was done a moment ago: the broker has it then."""
         with self._lock:
-            if self._live is not None:
+            now = time.monotonic()
+            if self._live is not None and now - self._resent >= _RESEND_INTERVAL:
+                self._resent = now
                 self._live.extend((0, one) for topic, one in self._retained.items() if is_wanted(topic))
 
     def connected(self, first: Message) -> None:
@@ -110,6 +118,7 @@ class Outbox:
             self._live = None
         self._suspect()
         self._inflight.clear()
+        self._unsent.clear()
         self._ready.clear()
 
     def send(self, connection: Connection) -> None:
@@ -125,6 +134,7 @@ class Outbox:
         entries = []
         while connection.acknowledged:
             mid, reason = connection.acknowledged.popleft()
+            self._unsent.pop(mid, None)
             message = self._inflight.pop(mid, None)
             if message is None or not self._is_taken(message, reason, connection):
                 continue
@@ -157,12 +167,16 @@ class Outbox:
                 payload, qos, retain = message.payload, 1, False
             else:
                 payload, qos, retain = message.encode(), message.qos, message.retain
+            if not qos and sum(self._unsent.values()) >= _MAX_UNSENT:
+                return  # now or never
             mid = connection.send(message.topic, payload, qos, retain)
         except ValueError as error:
             self._refuse(message, str(error))
             return
         if qos:
             self._inflight[mid] = message
+        else:
+            self._unsent[mid] = len(payload)
 
     def _is_taken(self, message: _Sent, reason: Any, connection: Connection) -> bool:
         """Whether the broker has it, or never will."""
@@ -189,12 +203,31 @@ class Outbox:
         self._store.forget_retained(message.topic)
 
     def _suspect(self) -> None:
-        """Gives up an image that every connection ends at: brokers end it at what is too large for them."""
-        first = next((one for one in self._inflight.values() if isinstance(one, Entry)), None)
-        if self._progress or first is None or first.rank is not Rank.EXPENDABLE:
+        """Gives up what every connection ends at: brokers end it at what is too large for them.
+
+        That is an image, or retained state of some size, such as an image that is retained.
+        """
+        under_way = list(self._inflight.values())
+        suspects = [(size, one) for one in under_way if (size := _large_state(one))]
+        first = next((one for one in under_way if isinstance(one, Entry)), None)
+        if not self._progress and first is not None and first.rank is Rank.EXPENDABLE:
+            suspects.append((first.size, first))
+        if not suspects:
             self._attempts = (None, 0)
             return
-        key = first if first.number is None else first.number
+        _, suspect = max(suspects, key=lambda one: one[0])
+        key: object = suspect
+        if isinstance(suspect, Entry) and suspect.number is not None:
+            key = suspect.number
         self._attempts = (key, self._attempts[1] + 1 if self._attempts[0] == key else 1)
         if self._attempts[1] >= _MAX_ATTEMPTS:
-            self._refuse(first, "every connection ends at it")
+            self._refuse(suspect, "every connection ends at it")
+            with self._lock:
+                if self._retained.get(suspect.topic) is suspect:
+                    del self._retained[suspect.topic]
+
+
+def _large_state(message: _Sent) -> int:
+    """Bytes of retained state that may be too large for a broker; 0 for anything else."""
+    size = len(message.encode()) if isinstance(message, Message) else 0
+    return size if size >= _LARGE else 0

@@ -35,9 +35,9 @@ class Backlog:
         return [*self._taken, *self._idle]
 
     @property
-    def last_taken(self) -> Entry | None:
-        """The newest entry that is on its way."""
-        return next(reversed(self._taken), None)
+    def taken(self) -> list[Entry]:
+        """Those that are on their way."""
+        return list(self._taken)
 
     def add(self, entries: Iterable[Entry]) -> Counter[Rank]:
         """Adds to the end; returns how many of each rank were dropped for it."""

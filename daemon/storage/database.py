@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from daemon.storage.entries import Entry, Rank, Report
+from daemon.storage.entries import KINDS, Entry, Rank, Report
 from daemon.storage.schema import HISTORY_COLUMNS, connect
 
 __all__ = ["Database", "ItemKey"]
@@ -86,8 +88,15 @@ class Database:
         rows = self._connection.execute(
             f"SELECT number, {_REPORT}, rank FROM queue WHERE number > ? ORDER BY number LIMIT ?",
             (after, limit),
-        )
+        ).fetchall()
+        numbers = [after, *(row[0] for row in rows)]
+        if any(one >= other for one, other in pairwise(numbers)):
+            raise ValueError("the order of messages is damaged")
         return [_entry(row) for row in rows]
+
+    def first_number(self) -> int:
+        """Number of the oldest message in the queue; 0 where there is none."""
+        return int(self._connection.execute("SELECT COALESCE(MIN(number), 0) FROM queue").fetchone()[0])
 
     def totals(self) -> tuple[int, int, int]:
         """Messages in the queue, their bytes, and the greatest number ever given."""
@@ -131,26 +140,38 @@ class Database:
         )
         return [_entry(row) for row in rows]
 
-    def drop(self, entries: Iterable[Entry]) -> None:
-        """Takes entries out of the queue for good, in a transaction of the caller."""
-        self._connection.executemany(
+    def drop(self, entries: Iterable[Entry]) -> int:
+        """Takes entries out of the queue for good, in a transaction of the caller; returns how many."""
+        return self._connection.executemany(
             "DELETE FROM queue WHERE number = ?", [(entry.number,) for entry in entries]
-        )
+        ).rowcount
 
     # ---- The history ----
 
-    def forget(self, before: float, limit: int) -> int:
+    def forget(self, before: float, since: float, limit: int) -> int:
         """Removes some of the oldest history from before a time, in a transaction of the caller.
 
+        Args:
+            before: UTC epoch seconds.
+            since: earlier times are those of a clock that was not set: such a message is as old as the next.
+            limit: most rows.
+
         Returns:
-            How many rows; 0 where nothing is left.
+            How many rows; 0 or less where nothing is left.
         """
         rows = self._connection.execute(
             "SELECT number, time FROM history ORDER BY number LIMIT ?", (limit,)
         ).fetchall()
-        old = [(number,) for number, time in rows if time < before]
-        self._connection.executemany("DELETE FROM history WHERE number = ?", old)
-        return len(old)
+        query = "SELECT time FROM history WHERE number > ? AND time >= ? ORDER BY number LIMIT 1"
+        after = self._connection.execute(query, (rows[-1][0], since)).fetchone() if rows else None
+        old, newer = [], after[0] if after else sys.float_info.max
+        for number, time in reversed(rows):
+            known = isinstance(time, (int, float))  # else it is damaged
+            newer = time if known and time >= since else newer
+            if newer < before or not known:
+                old.append((number,))
+        # Not how many were found: what a damaged file does not let go of would be found for ever.
+        return self._connection.executemany("DELETE FROM history WHERE number = ?", old).rowcount
 
     def used_bytes(self) -> int:
         """Bytes of the file that hold something."""
@@ -204,7 +225,8 @@ class Database:
 
     def retained_topics(self) -> set[str]:
         """Topics that were ever published retained and not cleared."""
-        return {row[0] for row in self._connection.execute("SELECT topic FROM retained_topics")}
+        rows = self._connection.execute("SELECT topic FROM retained_topics")
+        return {topic for (topic,) in rows if isinstance(topic, str)}
 
     def change_retained(self, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
         """Remembers and forgets retained topics, in a transaction of the caller."""
@@ -214,7 +236,8 @@ class Database:
 
     def settings(self) -> dict[str, str]:
         """Everything that was `set`."""
-        return dict(self._connection.execute("SELECT name, value FROM settings").fetchall())
+        rows = self._connection.execute("SELECT name, value FROM settings")
+        return {name: value for name, value in rows if isinstance(name, str) and isinstance(value, str)}
 
     def set(self, values: Mapping[str, str]) -> None:
         """Remembers values under their names, in a transaction of the caller."""
@@ -222,9 +245,18 @@ class Database:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
+    """The message of a row.
+
+    Raises:
+        ValueError: a damaged one.
+    """
     number, time, topic, kind, camera, rule, item, type_, payload, rank = row
+    texts = (topic,) if kind is None else (topic, camera, item, type_)
+    whole = isinstance(time, (int, float)) and isinstance(payload, bytes) and kind in (None, *KINDS)
+    if not whole or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"message {number} is damaged")
     report = None if kind is None else Report(kind, camera, item, type_, rule)
-    return Entry(topic, bytes(payload), Rank(rank), time, report, number)
+    return Entry(topic, payload, Rank(rank), time, report, number)
 
 
 def _columns(entry: Entry) -> tuple[Any, ...]:

@@ -8,11 +8,13 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from daemon.patience import Patience
 from daemon.storage.database import Database
-from daemon.storage.errors import is_damage, plain_reason
+from daemon.storage.errors import UNREADABLE, is_damage, plain_reason
 from daemon.storage.salvage import Salvage, collect, move_aside
 from daemon.storage.schema import checkpoint
 
@@ -21,6 +23,7 @@ __all__ = ["Disk", "StorageStatus"]
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _Error = (sqlite3.Error, OSError)
+_ReadError = (*UNREADABLE, OSError)
 _CHECKPOINT_COMMITS = 200
 _CHECKPOINT_INTERVAL = 60.0  # seconds
 
@@ -67,6 +70,7 @@ class Disk:
 
     def __init__(self, path: Path, contents: Contents, retry: float) -> None:
         self._path, self._contents, self._retry = path, contents, retry
+        self._work, self._checkpoints = Patience("disk"), Patience("checkpoint")
         self._database: Database | None = None
         self._retry_at = self._checkpoint_due = float("-inf")
         self._checkpointed = 0  # of the database's commits
@@ -78,11 +82,13 @@ class Disk:
         is_open = self._database is not None and self.status.reason is None
         if is_open or not (now or time.monotonic() >= self._retry_at):
             return
+        if self._work.is_busy:  # it hangs still
+            return
         database: Database | None = None
         try:
             database = Database(self._path)
             self._contents.restore(database)
-        except _Error as error:
+        except _ReadError as error:
             if is_damage(error):
                 _close(database)
                 self._begin_anew(error)
@@ -95,16 +101,23 @@ class Disk:
         else:
             self._use(database)
 
-    def write(self, work: Callable[[Database], None]) -> bool:
-        """Does it on disk; False while the disk fails."""
+    def write(self, work: Callable[[Database], _T], done: Callable[[_T], object] = lambda _: None) -> bool:
+        """Does it on disk; False while the disk fails or hangs.
+
+        Args:
+            work: in another thread; where the disk hangs it may still come to its end, at any time.
+            done: with what `work` returned; not after False.
+        """
         for _ in range(2):  # once more with the new file where the old one was damaged
-            if self._database is None or self.status.reason is not None:
+            database = self._database
+            if database is None or self.status.reason is not None:
                 return False
             try:
-                work(self._database)
+                result = self._work.call(partial(work, database))
             except _Error as error:
                 self._mend(error)
             else:
+                done(result)
                 return True
         return False
 
@@ -113,17 +126,20 @@ class Disk:
         if self._database is None:
             return otherwise
         try:
-            return work(self._database)
-        except _Error as error:
+            return self._work.call(partial(work, self._database))
+        except _ReadError as error:
             self._mend(error)
             return otherwise
 
     def check(self) -> None:
         """Makes the file anew where somebody removed it: SQLite would go on with one that nobody finds."""
-        if self._database is None or self.status.reason is not None or self._database.is_in_place:
+        database = self._database
+        if database is None or self.status.reason is not None:
+            return
+        if self.read(lambda one: one.is_in_place, True) or self._database is not database:
             return
         _log.error("database_removed path=%s; made anew", self._path)
-        found = collect(self._database)
+        found = collect(database)
         self._replace(lambda: found)
 
     def checkpoint(self) -> None:
@@ -138,11 +154,12 @@ class Disk:
         if new < 0 or new >= _CHECKPOINT_COMMITS or (new and now >= self._checkpoint_due):
             self._checkpointed, self._checkpoint_due = database.commits, now + _CHECKPOINT_INTERVAL
             with contextlib.suppress(*_Error):  # whatever it is, the next write finds it as well
-                checkpoint(self._path)
+                self._checkpoints.call(partial(checkpoint, self._path))
 
     def close(self) -> None:
         """Closes the database for good."""
-        _close(self._database)
+        if not self._work.is_busy:
+            _close(self._database)
         self._database, self._retry_at = None, float("inf")
 
     def _mend(self, error: Exception) -> None:
@@ -172,7 +189,7 @@ class Disk:
             self._contents.rescue(found)
             database = Database(self._path)
             self._contents.restore(database)
-        except _Error as failure:
+        except _ReadError as failure:
             _close(database)
             self._fail(failure)
         else:

@@ -8,12 +8,14 @@ from enum import IntEnum
 
 from daemon.messages import Message
 
-__all__ = ["Entry", "Rank", "Report", "entry_of", "report_of"]
+__all__ = ["KINDS", "Entry", "Rank", "Report", "entry_of", "report_of"]
+
+KINDS = frozenset({"alerts", "actions", "events"})
+"""Last levels of the topics of reports."""
 
 _OPENING = frozenset({"raised", "updated", "new", "update", "start"})
 _ENDING = frozenset({"cleared", "end"})
 _UPDATES = frozenset({"updated", "update"})
-_KINDS = frozenset({"alerts", "actions", "events"})
 _OVERHEAD = 150  # bytes of a row besides topic and payload, about
 
 
@@ -91,7 +93,7 @@ def report_of(message: Message) -> Report | None:
     """What a message reports; None for others."""
     payload = message.payload
     levels = message.topic.rsplit("/", 2)
-    if not isinstance(payload, dict) or len(levels) != 3 or levels[2] not in _KINDS:
+    if not isinstance(payload, dict) or len(levels) != 3 or levels[2] not in KINDS:
         return None
     kind, named = levels[2], payload
     if kind == "events":

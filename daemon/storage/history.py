@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from daemon.storage.errors import HistoryError
+from daemon.storage.errors import UNREADABLE, HistoryError
 from daemon.storage.folder import database_path
 from daemon.storage.schema import HISTORY_COLUMNS, connect_for_reading
 
@@ -124,5 +124,5 @@ def _open(folder: Path) -> sqlite3.Connection:
         )
     try:
         return connect_for_reading(path)
-    except (sqlite3.Error, OSError) as error:
+    except (*UNREADABLE, OSError) as error:
         raise HistoryError(f"{path} cannot be read: {error}") from error

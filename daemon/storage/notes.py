@@ -47,7 +47,10 @@ class Notes:
         self.open_items = {**self.left, **self.open_items}
         self.retained |= found.retained
         self.settings = {**found.settings, **self.settings}
-        self.left_at = float(found.settings.get(ALIVE, "0"))
+        try:
+            self.left_at = float(found.settings.get(ALIVE, "0"))
+        except ValueError:
+            self.left_at = 0.0  # of a damaged database
 
     def save(self, database: Database) -> None:
         """Writes everything, in a transaction of the caller."""

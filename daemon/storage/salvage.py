@@ -12,13 +12,14 @@ from typing import TypeVar
 
 from daemon.storage.database import Database, ItemKey
 from daemon.storage.entries import Entry
+from daemon.storage.errors import UNREADABLE
 
 __all__ = ["Salvage", "collect", "move_aside"]
 
 _SUFFIXES = ("", "-wal", "-shm")
 _BATCH = 200
 _SKIP = 10  # numbers: about as many rows as a page has
-_UNREADABLE = (sqlite3.Error, ValueError, TypeError)  # what is damaged may also be of a wrong type
+_PATIENCE = 2000  # attempts in a row at what cannot be read
 _T = TypeVar("_T")
 
 
@@ -70,7 +71,7 @@ def collect(database: Database) -> Salvage:
 def _read(path: Path) -> Salvage:
     try:
         database = Database(path)
-    except (sqlite3.Error, OSError):
+    except (*UNREADABLE, OSError):
         return Salvage()
     found = collect(database)
     with contextlib.suppress(sqlite3.Error):
@@ -81,23 +82,29 @@ def _read(path: Path) -> Salvage:
 def _waiting(database: Database) -> list[Entry]:
     """The queue without the pages that cannot be read."""
     entries: list[Entry] = []
-    last, limit, end = 0, _BATCH, _attempt(database.last_number, 0)
+    end = _attempt(database.last_number, 0)
+    first = _attempt(database.first_number, 0)
+    last, limit, failures = first - 1 if 0 < first <= end else 0, _BATCH, 0
     while last < end:
         try:
             batch = database.waiting(last, limit)
-        except _UNREADABLE:
-            # One by one up to the bad page, then over it.
-            last, limit = (last, 1) if limit > 1 else (last + _SKIP, 1)
+        except UNREADABLE:
+            if limit > 1:  # one by one up to what is bad
+                limit = 1
+                continue
+            # Over the message, else over the page; in the end in leaps, for `end` may be damaged as well.
+            last += 1 if not failures else _SKIP * 2 ** max(0, failures - _PATIENCE)
+            failures += 1
         else:
             if not batch:
                 break
             entries += batch
-            last, limit = batch[-1].number or end, _BATCH
+            last, limit, failures = batch[-1].number or end, _BATCH, 0
     return entries
 
 
 def _attempt(read: Callable[[], _T], otherwise: _T) -> _T:
     try:
         return read()
-    except _UNREADABLE:
+    except UNREADABLE:
         return otherwise

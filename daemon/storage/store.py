@@ -60,6 +60,7 @@ class Store:
         # while the disk did not take that down.
         self._count = self._bytes = self._last = self._cursor = 0
         self._settled: set[int] = set()
+        self._ahead: set[int] = set()  # rows after the cursor that were handed out while the disk gave none
         self._losses = Losses()
         self._notes = Notes()
         self._alive_due = self._tidy_due = float("-inf")
@@ -104,18 +105,21 @@ class Store:
         if not entries:
             return
 
-        def write(database: Database) -> None:
+        def write(database: Database) -> list[int]:
             with database.transaction(durable=any(entry.is_decisive for entry in entries)):
                 numbers = database.append(entries)
                 database.note_open(entries, numbers)
                 if not deliver:
                     database.settle(numbers)
+            return numbers
+
+        def done(numbers: list[int]) -> None:
             if deliver:
                 self._number(entries, numbers)
 
         with self._lock:
             self._disk.open()
-            if not self._disk.write(write) and deliver:
+            if not self._disk.write(write, done) and deliver:
                 self._losses.add(self._backlog.add(entries))
             self._notes.follow(entries)
             self._trim()
@@ -125,11 +129,12 @@ class Store:
         with self._lock:
             entries: list[Entry] = []
             if self._cursor < self._last:
-                after, most = self._cursor, limit + len(self._settled)
+                after, most = self._cursor, limit + len(self._settled) + len(self._ahead)
                 unread: list[Entry] | None = None
                 rows = self._disk.read(lambda one: one.waiting(after, most), unread)
                 if rows is not None:
-                    entries = [row for row in rows if row.number not in self._settled][:limit]
+                    out = self._settled | self._ahead
+                    entries = [row for row in rows if row.number not in out][:limit]
                     newest = (entries or rows)[-1].number if rows else None
                     self._cursor = self._last if newest is None else newest
                 for entry in entries:
@@ -148,20 +153,26 @@ class Store:
             if not rows:
                 return
 
-            def write(database: Database) -> None:
-                if self._disk.generation == generation:
-                    with database.transaction():
-                        database.settle(rows)
+            def write(database: Database) -> bool:
+                if self._disk.generation != generation:
+                    return False
+                with database.transaction():
+                    database.settle(rows)
+                return True
+
+            def done(settled: bool) -> None:
+                if settled:
                     self._discount(rows.values())
 
             generation = self._disk.generation
-            if not self._disk.write(write):
+            if not self._disk.write(write, done):
                 self._settled.update(rows)
 
     def release(self) -> None:
         """Hands out again, from the start, what was handed out and not settled."""
         with self._lock:
             self._cursor = 0
+            self._ahead.clear()
             self._backlog.release()
 
     # ---- What is open ----
@@ -247,6 +258,7 @@ class Store:
         self._count, self._bytes, last = database.totals()
         if last < self._last:  # a new file: its numbers mean other messages
             self._settled.clear()
+            self._ahead.clear()
             self._cursor = 0
         self._last = last
         self._notes.load(database)
@@ -255,10 +267,10 @@ class Store:
             database.settle(self._settled)
             numbers = database.append(waiting)
             self._notes.save(database)
-        taken = self._backlog.last_taken
+        taken = self._backlog.taken
         self._number(waiting, numbers)
-        if taken is not None and taken.number is not None:
-            self._cursor = taken.number
+        # Not the cursor: older rows may wait that could not be read meanwhile.
+        self._ahead.update(entry.number for entry in taken if entry.number is not None)
         self._backlog.clear()
         self._settled.clear()
         self._count, self._bytes, self._last = database.totals()
@@ -270,6 +282,7 @@ class Store:
             entry.number = None
         self._backlog.put_first(waiting)
         self._settled.clear()
+        self._ahead.clear()
         self._count = self._bytes = self._last = self._cursor = 0
         self._notes.merge(found)
 
@@ -304,20 +317,27 @@ class Store:
             read: Callable[[Database], list[Entry]] = partial(
                 Database.oldest, rank=rank, after=self._cursor, limit=limit
             )
-            found: list[Entry] = self._disk.read(read, [])
-            if found:
+            if found := self._not_ahead(self._disk.read(read, [])):
                 return found
         return []
+
+    def _not_ahead(self, entries: list[Entry]) -> list[Entry]:
+        return [entry for entry in entries if entry.number not in self._ahead]
 
     def _drop_expired(self) -> None:
         before = time.time() - self._limits.max_age
         while self._drop(
-            self._disk.read(lambda one: one.expired(before, _CLOCK_SET, self._cursor, _CHUNK), [])
+            self._not_ahead(
+                self._disk.read(lambda one: one.expired(before, _CLOCK_SET, self._cursor, _CHUNK), [])
+            )
         ):
             pass
 
     def _drop(self, entries: list[Entry]) -> bool:
-        if not entries or not self._change(lambda database: database.drop(entries)):
+        gone: list[int] = []
+        if not entries or not self._change(lambda database: gone.append(database.drop(entries))):
+            return False
+        if gone[0] <= 0:  # a damaged file, which would give the same again
             return False
         self._discount(entries)
         self._losses.add(Counter(entry.rank for entry in entries))
@@ -329,6 +349,6 @@ class Store:
         with self._lock:
             too_big = self._disk.read(lambda database: database.used_bytes(), 0) > self._limits.max_size
             before = float("inf") if too_big else time.time() - self._limits.history
-            self._change(lambda database: gone.append(database.forget(before, _CHUNK)))
+            self._change(lambda database: gone.append(database.forget(before, _CLOCK_SET, _CHUNK)))
             self._disk.write(lambda database: database.shrink())
-        return bool(gone and gone[0])
+        return bool(gone and gone[0] > 0)

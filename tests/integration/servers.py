@@ -198,17 +198,23 @@ class Gate:
     """A TCP relay to a local port.
 
     It can be shut: connections end, and new ones end at once. It can be frozen: connections stay, and nothing
-    passes any more, as when a router drops every packet.
+    passes any more, as when a router drops every packet. It can be narrow.
+
+    Args:
+        target: the port.
+        rate: bytes a second that pass on the way to it; None for all.
     """
 
-    def __init__(self, target: int) -> None:
-        self._target = target
+    def __init__(self, target: int, rate: float | None = None) -> None:
+        self._target, self._rate = target, rate
         self._open, self._flowing = threading.Event(), threading.Event()
         self._open.set()
         self._flowing.set()
         self._connections: list[socket.socket] = []
         self._lock = threading.Lock()
         self._listener = socket.create_server((_HOST, 0))
+        if rate is not None:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         self.port = int(self._listener.getsockname()[1])
 
     def shut(self) -> None:
@@ -260,13 +266,15 @@ class Gate:
             if not self._open.is_set():
                 self.shut()
                 continue
-            for source, target in ((client, upstream), (upstream, client)):
-                threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
+            for source, target, rate in ((client, upstream, self._rate), (upstream, client, None)):
+                threading.Thread(target=self._pump, args=(source, target, rate), daemon=True).start()
 
-    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+    def _pump(self, source: socket.socket, target: socket.socket, rate: float | None) -> None:
         with contextlib.suppress(OSError):
-            while data := source.recv(65536):
+            while data := source.recv(65536 if rate is None else 1024):
                 self._flowing.wait()
+                if rate is not None:
+                    time.sleep(len(data) / rate)
                 target.sendall(data)
         self._flowing.wait()
         with contextlib.suppress(OSError):

@@ -22,6 +22,7 @@ make = {"nothing": lambda n: [], "updates": lambda n: [event("update", n)],
         "alerts": lambda n: [image(), alert("raised", n)]}[sys.argv[2]]
 for number in range(20):
     store.append(make(number))
+store.close()
 """
 
 

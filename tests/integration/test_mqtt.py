@@ -215,6 +215,38 @@ def test_an_image_that_the_broker_does_not_take_does_not_block_the_rest(tmp_path
         assert "message_refused topic=posewatch/door/snapshot/fall" in caplog.text
 
 
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
+def test_retained_state_that_the_broker_does_not_take_does_not_block_the_rest(tmp_path, caplog):
+    """It is sent on every connect, before anything that waits: each connection would end at it for ever."""
+    with (
+        Broker(tmp_path, settings="max_packet_size 20000") as broker,
+        Listener(broker.port) as listener,
+        publishing(tmp_path, broker.port, start=False) as publisher,
+    ):
+        image = Message("posewatch/door/snapshot/fall", b"\xff" * 100_000, 1, retain=True, expendable=True)
+        on = Message("posewatch/door/alert/fall", "ON", 1, retain=True)
+        publisher.publish([image, event(0), on])
+        publisher.start()
+        wait_for(lambda: is_done(publisher), 30, "an empty queue")
+        wait_for(lambda: any(b'"seq":0' in body for _, body in listener.got))
+        wait_for(lambda: ("posewatch/door/alert/fall", b"ON") in listener.got)
+        assert "message_refused topic=posewatch/door/snapshot/fall" in caplog.text
+
+
+def test_on_a_narrow_link_nothing_waits_behind_the_tracks(tmp_path):
+    with (
+        Broker(tmp_path) as broker,
+        Listener(broker.port) as listener,
+        Gate(broker.port, rate=100_000) as gate,
+        publishing(tmp_path, gate.port) as publisher,
+    ):
+        wait_for(lambda: publisher.connected)
+        for _ in range(500):  # 20 seconds of the link
+            publisher.publish([Message("posewatch/door/tracks", {"people": ["x" * 4000]})])
+        publisher.publish([event(0)])
+        wait_for(lambda: any(b'"seq":0' in body for _, body in listener.got), 8, "the event")
+
+
 def test_switched_off_it_keeps_the_history_only(tmp_path):
     with publishing(tmp_path, 1, enabled=False) as publisher:
         publisher.publish([event(0), Message("posewatch/info", "1", 1, True)])

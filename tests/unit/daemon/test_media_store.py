@@ -79,6 +79,20 @@ def test_what_is_older_than_keep_goes(tmp_path: Path) -> None:
     }
 
 
+def test_a_file_from_before_the_clock_was_set_is_not_old(tmp_path: Path) -> None:
+    """A machine without a clock of its own starts in 1970, until the network tells the time."""
+    now = 1_700_000_000.0
+    path = grown(tmp_path, "snapshots/door/300000-door-1.jpg", 300.0)
+    store = make(tmp_path, keep=60.0)
+    assert store.prune(310.0) == 0  # not set yet
+    assert store.prune(now) == 0
+    assert path.exists()
+    assert store.prune(now + 59.0) == 0
+    assert make(tmp_path, keep=60.0).prune(now + 59.0) == 0
+    assert store.prune(now + 61.0) == 1
+    assert not path.exists()
+
+
 def test_the_oldest_go_where_there_is_too_much_at_once_and_the_newest_never(tmp_path: Path) -> None:
     store = make(tmp_path, max_size=3500)
     for number in range(6):

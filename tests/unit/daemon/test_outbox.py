@@ -58,3 +58,35 @@ def test_state_follows_the_alert_that_it_is_of_whatever_the_threads_do(tmp_path)
     outbox.send(wire)
     assert wire.sent == ["posewatch/status", "posewatch/door/alerts", "posewatch/door/alert/fall"]
     store.close()
+
+
+def test_qos_0_does_not_pile_up_where_the_connection_takes_nothing(tmp_path):
+    store = Store(tmp_path)
+    outbox, wire = Outbox(store), Wire()
+    outbox.connected(Message("posewatch/status", "online", 1, True))
+    outbox.send(wire)
+    tracks = Message("posewatch/door/tracks", {"people": ["x" * 1000]})
+    outbox.put([tracks] * 1000)
+    outbox.send(wire)
+    assert 1 < wire.sent.count(tracks.topic) < 100
+    before = wire.sent.count(tracks.topic)
+    wire.acknowledged.extend((mid, None) for mid in range(2, len(wire.sent) + 1))  # they have left
+    outbox.settle(wire)
+    outbox.put([tracks])
+    outbox.send(wire)
+    assert wire.sent.count(tracks.topic) == before + 1
+    store.close()
+
+
+def test_who_asks_for_state_without_end_holds_up_nothing(tmp_path):
+    store = Store(tmp_path)
+    outbox, wire = Outbox(store), Wire()
+    outbox.connected(Message("posewatch/status", "online", 1, True))
+    outbox.put([Message("posewatch/door/people", 0, 1, True)])
+    for _ in range(1000):
+        outbox.resend(lambda _topic: True)
+    store.append([alert("raised")])
+    outbox.send(wire)
+    assert len(wire.sent) == 4  # the status, the count, the count again, the alert
+    assert wire.sent[-1] == "posewatch/door/alerts"
+    store.close()

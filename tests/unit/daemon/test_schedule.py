@@ -102,7 +102,8 @@ def test_hours_are_those_from_their_begin_to_their_end(start, end, day, moment, 
     if start == end or (start, end) == (0, 1440):
         return
     week = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-    hours = Hours(**{"from": start, "to": end, "days": [week[day]], "timezone": zone})
+    texts = {name: f"{minutes // 60}:{minutes % 60:02}" for name, minutes in (("from", start), ("to", end))}
+    hours = Hours(**texts, days=[week[day]], timezone=zone)
     wall = datetime.fromtimestamp(moment.replace(tzinfo=ZoneInfo("UTC")).timestamp(), ZoneInfo(zone))
     wall = wall.replace(tzinfo=None)
     begins = [
@@ -166,3 +167,11 @@ def test_a_machine_without_time_zone_data_is_told_so(monkeypatch):
 def test_the_package_brings_time_zone_data():
     text = (Path(__file__).resolve().parents[3] / "pyproject.toml").read_text(encoding="utf-8")
     assert '"tzdata' in text
+
+
+def test_an_hour_alone_is_no_time_of_day():
+    """`from: 8` would be eight minutes past midnight, and nobody watches by day."""
+    assert Hours(**{"from": 1350, "to": 0}).from_ == 22 * 60 + 30  # how YAML reads 22:30
+    for number in (1, 8, 18, 24, 59, 2230):
+        with pytest.raises(ValueError, match="must be a time of day"):
+            Hours(**{"from": number})

@@ -139,3 +139,26 @@ def test_each_worker_keeps_its_own_context(stop_at_end):
     assert done.wait(10)
     scheduler.stop()
     assert all(len(threads) == 1 for threads in owners.values())
+
+
+def test_a_frame_that_cannot_be_taken_ends_no_worker(stop_at_end, caplog):
+    class Broken(Source):
+        def take(self) -> int | None:
+            if super().take() == 2:
+                raise MemoryError("no room for a picture")
+            return 1
+
+    done = threading.Event()
+    seen: Counter[int] = Counter()
+
+    def work(index: int, _frame: int, _context: None) -> None:
+        seen[index] += 1
+        if seen[0] >= 3 and seen[1] >= 20:
+            done.set()
+
+    scheduler = Scheduler([Broken("broken", 6), Source("well")], [None], work)
+    stop_at_end(scheduler)
+    scheduler.start()
+    assert done.wait(10)
+    assert scheduler.errors == [1, 0]
+    assert "frame_failed camera=broken" in caplog.text

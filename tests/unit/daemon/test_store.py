@@ -28,6 +28,7 @@ from daemon.storage import StateInUseError, StateLock, Store, state_folder
 from daemon.storage.closing import closing_messages
 from daemon.storage.database import Database
 from daemon.storage.history import HistoryFilter, read_history
+from daemon.switches import Switches
 
 pytestmark = pytest.mark.made_up_payloads
 
@@ -254,6 +255,28 @@ def test_old_history_is_forgotten(tmp_path, monkeypatch):
     assert left.payload["id"] == "1-door-2000"
 
 
+def test_history_of_a_clock_that_was_not_set_is_as_old_as_what_follows(tmp_path, monkeypatch):
+    """A machine without a clock of its own starts in 1970, until the network tells the time."""
+    now = time.time()
+    clock = iter([300.0 + n for n in range(1000)])
+    monkeypatch.setattr(time, "time", lambda: next(clock))
+    store = Store(tmp_path, StorageConfig(history="1d"))
+    store.append([alert("raised", n) for n in range(700)], deliver=False)
+    monkeypatch.setattr(time, "time", lambda: now)
+    store.tidy()
+    assert len(list(read_history(tmp_path, HistoryFilter()))) == 700
+    store.append([alert("raised", 700)], deliver=False)
+    store.close()
+    store = Store(tmp_path, StorageConfig(history="1d"))
+    store.tidy()
+    assert len(list(read_history(tmp_path, HistoryFilter()))) == 701
+    store.close()
+    monkeypatch.setattr(time, "time", lambda: now + 86401.0)
+    store = Store(tmp_path, StorageConfig(history="1d"))
+    store.tidy()
+    assert list(read_history(tmp_path, HistoryFilter())) == []
+
+
 def test_history_gives_way_before_anything_that_waits(tmp_path):
     store = Store(tmp_path, StorageConfig(max_size=1_000_000))
     store.append([alert("raised", n) for n in range(3000)], deliver=False)
@@ -312,6 +335,15 @@ def test_what_this_process_opens_is_its_own(tmp_path):
 
 
 # ---- Settings and retained topics ----
+
+
+def test_pictures_that_were_delivered_leave_nothing_in_the_file(tmp_path):
+    store = Store(tmp_path)
+    picture = b"\xff\xd8" + b"a face" * 5000
+    store.append([Message("posewatch/door/snapshot/fall", picture, 1, expendable=True), alert("raised")])
+    deliver(store)
+    store.close()
+    assert all(b"a face" not in path.read_bytes() for path in tmp_path.iterdir())
 
 
 def test_settings_and_retained_topics_outlive_the_process(tmp_path):
@@ -426,6 +458,82 @@ def test_a_file_damaged_under_way_gives_what_can_be_read(tmp_path, caplog):
     assert numbers == sorted(numbers)
     assert set(range(20_000, 20_100)) <= set(numbers)  # whatever came after
     assert len(numbers) > 19_900  # and what can be read of what was there
+
+
+NOT_TEXT = "CAST(X'70A5' AS TEXT)"
+
+
+@pytest.mark.parametrize(
+    ("change", "missing"),
+    [
+        (f"UPDATE queue SET topic = {NOT_TEXT} WHERE number = 5", {5}),
+        (f"UPDATE queue SET item = {NOT_TEXT} WHERE number = 5", {5}),
+        (f"UPDATE queue SET topic = {NOT_TEXT} WHERE number = 1", {1}),
+        ("UPDATE queue SET rank = -44 WHERE number = 5", {5}),
+        ("UPDATE queue SET payload = 7 WHERE number = 5", {5}),
+        ("UPDATE queue SET kind = 'alarts' WHERE number = 5", {5}),
+        ("UPDATE queue SET time = 'x' WHERE number = 5", {5}),
+        # Nothing can be read, and nobody knows where it ends.
+        (f"UPDATE queue SET topic = {NOT_TEXT}; UPDATE sqlite_sequence SET seq = 1 << 60", set(range(1, 10))),
+        (f"UPDATE open_items SET topic = {NOT_TEXT}", set()),
+        ("UPDATE open_items SET kind = 'alarts'", set()),
+        ("UPDATE settings SET value = 'x'", set()),
+        (f"UPDATE settings SET value = {NOT_TEXT}", set()),
+        (f"UPDATE retained_topics SET topic = {NOT_TEXT}", set()),
+        (f"UPDATE history SET topic = {NOT_TEXT}, time = 'x'", set()),
+    ],
+)
+def test_a_changed_byte_costs_that_message_only(tmp_path, change, missing):
+    """SQLite has no checksums: what flips on a card comes up as a value that cannot be."""
+    store = Store(tmp_path)
+    store.append([alert("raised", n) for n in range(10)])
+    store.settle(store.take(1))
+    store.release()
+    store.remember_retained(["posewatch/door/people"])
+    store.set("alive_at", "1.0")
+    store.set("door/enabled", "[true, true]")
+    store.close()
+    with sqlite3.connect(tmp_path / "posewatch.db") as connection:
+        # The first one was delivered: numbers in the queue are 2 to 10.
+        connection.executescript(
+            change.replace("number = 1", "number = 2").replace("number = 5", "number = 6")
+        )
+    connection.close()
+    again = Store(tmp_path)
+    closing_messages(*again.left_open)
+    assert Switches(again).enabled("door", True) is True
+    again.append([alert("raised", 100)])
+    got = deliver(again)
+    again.tidy()
+    again.append([alert("raised", 101)])
+    got += deliver(again)
+    expected = [n for n in range(1, 10) if n not in missing] + [100, 101]
+    assert list(dict.fromkeys(got)) == [f"alerts {n} raised" for n in expected]
+    assert again.status.state == "ok"
+
+
+def test_what_waits_on_a_disk_that_cannot_be_read_for_a_while_is_not_passed_over(tmp_path, monkeypatch):
+    store = Store(tmp_path, retry=0.0)
+    store.append([alert("raised", n) for n in range(6)])
+    got = store.take(2)
+    with monkeypatch.context() as broken, failing("disk I/O error"):
+
+        def refuse(*_args: object) -> list[object]:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        broken.setattr(Database, "waiting", refuse)
+        store.append([alert("raised", n) for n in (6, 7)])
+        got += store.take(10)  # rather out of order than late
+        assert names(got) == [f"alerts {n} raised" for n in (0, 1, 6, 7)]
+    store.tidy()
+    assert store.status.state == "ok"
+    store.append([alert("raised", 8)])
+    later = store.take(10)
+    assert names(later) == [f"alerts {n} raised" for n in (2, 3, 4, 5, 8)]
+    store.settle([*got, *later])
+    assert store.queued == 0
+    store.release()
+    assert store.take(10) == []
 
 
 def test_a_file_that_somebody_removes_is_made_anew(tmp_path, caplog):
