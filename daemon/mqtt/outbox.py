@@ -130,7 +130,7 @@ class Outbox:
                 continue
             if isinstance(message, Entry):
                 entries.append(message)
-            elif message.retain and not message.payload:
+            elif message.retain and message.payload == b"":  # a count of nobody, 0, is state as well
                 self._cleared(message)
         if entries:
             self._progress = True

@@ -102,14 +102,16 @@ def test_state_is_sent_again_on_every_connect(tmp_path):
         Listener(broker.port) as listener,
         publishing(tmp_path, gate.port) as publisher,
     ):
-        publisher.publish([Message("posewatch/info", "1", 1, True)])
-        wait_for(lambda: ("posewatch/info", b"1") in listener.got)
+        nobody = ("posewatch/door/people", b"0")
+        publisher.publish([Message("posewatch/info", "1", 1, True), Message(nobody[0], 0, 1, True)])
+        wait_for(lambda: nobody in listener.got)
         for _ in range(2):
+            wait_for(lambda: publisher._outbox.is_idle, what="every acknowledgement")
             gate.shut()
             wait_for(lambda: not publisher.connected)
             wait_for(lambda: listener.got[-1] == ("posewatch/status", b"offline"), what="the last will")
             gate.open()
-            wait_for(lambda: listener.got[-1] == ("posewatch/info", b"1"), what="the state")
+            wait_for(lambda: listener.got[-2:] == [("posewatch/info", b"1"), nobody], what="the state")
         publisher.resend(lambda topic: topic.endswith("info"))
         wait_for(lambda: listener.got.count(("posewatch/info", b"1")) == 4, what="the state once more")
 
@@ -118,7 +120,7 @@ def test_topics_that_are_not_in_use_any_more_are_cleared(tmp_path):
     with Broker(tmp_path) as broker:
         with publishing(tmp_path, broker.port) as publisher:
             old = ["posewatch/gone/alert/fall", "posewatch/gone/people", "posewatch/door/snapshot/fall"]
-            publisher.publish([Message(topic, "x", 1, True) for topic in old])
+            publisher.publish([Message(topic, 0, 1, True) for topic in old])
             wait_for(lambda: is_done(publisher))
         with publishing(tmp_path, broker.port, start=False) as publisher:
             publisher.publish([Message("posewatch/door/alert/fall", "OFF", 1, True)])
