@@ -124,8 +124,9 @@ CAMERA = "cameras:\n  door: {url: rtsp://10.0.0.5/x}\n"
         ("rules: {a: {for: 2s}}\n" + CAMERA,
          ["posewatch.yaml:1: rules.a: type is missing: add it, such as `type: fall`"]),
         ("rules: {a: {type: falls}}\n" + CAMERA,
-         ['posewatch.yaml:1: rules.a: there is no type \'falls\': did you mean "fall"? There are fall, lying, '
-          "fight, waving, running, zone_entry, zone_exit, loitering, crowd, line_crossing, absence, action"]),
+         ['posewatch.yaml:1: rules.a: there is no type \'falls\': did you mean "fall"? There are fall, '
+          "lying, fight, waving, running, zone_entry, zone_exit, loitering, crowd, line_crossing, absence, "
+          "action"]),
         ("rules: {a: {type: action, actions: sitting}}\n" + CAMERA,
          ["posewatch.yaml:1: rules.a.actions: must be a list, such as [a, b], not 'sitting'"]),
         ("rules: {a: {type: action, actions: []}}\n" + CAMERA,
