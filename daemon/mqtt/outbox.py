@@ -137,12 +137,13 @@ class Outbox:
             self._store.settle(entries)
 
     def _next(self) -> _Sent | None:
-        with self._lock:
-            # Before the store is asked: whatever this comes after is in the store by now.
-            after = self._live[0][0] if self._live else None
+        # Before the store is asked: whatever this comes after is in the store by now.
+        after = self._comes_after()
         if not self._ready and not self._ending:
             self._ready.extend(self._store.take(_PREFETCH))
         first = self._ready[0] if self._ready else None
+        if after is None and first is not None:
+            after = self._comes_after()  # a picture that was put in before this was stored
         if after is not None and (
             self._ending or first is None or first.number is None or first.number > after
         ):
@@ -150,6 +151,11 @@ class Outbox:
                 if self._live:
                     return self._live.popleft()[1]
         return None if first is None or self._ending else self._ready.popleft()
+
+    def _comes_after(self) -> int | None:
+        """Number of the stored message after which the first one comes that the store does not hold."""
+        with self._lock:
+            return self._live[0][0] if self._live else None
 
     def _send(self, connection: Connection, message: _Sent) -> None:
         try:

@@ -78,15 +78,26 @@ class Publisher:
         """Hands messages over, in their order; they are safe when this returns.
 
         QoS 1 waits on disk for the broker. Retained state replaces that of its topic and is sent on every
-        connect. The rest is sent if the broker is there.
+        connect; it follows what was published with it, but a picture comes right before its alert. The rest
+        is sent if the broker is there.
         """
+        begin = 0
+        for index, message in enumerate(messages):
+            if message.retain and message.expendable:
+                self._hand_over(messages[begin:index])
+                self._hand_over([message])
+                begin = index + 1
+        self._hand_over(messages[begin:])
+        if self._settings.enabled:
+            self._wake.set()
+
+    def _hand_over(self, messages: Sequence[Message]) -> None:
         enabled = self._settings.enabled
         self._store.append(
             [message for message in messages if message.qos and not message.retain], deliver=enabled
         )
         if enabled:
             self._outbox.put([message for message in messages if message.retain or not message.qos])
-            self._wake.set()
 
     def subscribe(self, topic: str, handler: Handler) -> None:
         """Hands what is published on exactly this topic to `handler`, in a thread for all commands.

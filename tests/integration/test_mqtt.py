@@ -116,6 +116,25 @@ def test_state_is_sent_again_on_every_connect(tmp_path):
         wait_for(lambda: listener.got.count(("posewatch/info", b"1")) == 4, what="the state once more")
 
 
+def test_a_picture_that_is_retained_comes_right_before_its_alert(tmp_path):
+    def alerting(number: int) -> list[Message]:
+        picture = Message("posewatch/door/snapshot/fall", f"{number}".encode(), 1, True, expendable=True)
+        return [picture, Message("posewatch/door/alerts", {"type": "raised", "seq": number}, 1)]
+
+    with Broker(tmp_path) as broker, Listener(broker.port) as listener:
+        with publishing(tmp_path, broker.port) as publisher:
+            wait_for(lambda: publisher.connected)
+            state = Message("posewatch/door/alert/fall", "ON", 1, True)
+            publisher.publish([event(0), *alerting(1), *alerting(2), state, event(3)])
+            wait_for(lambda: len(listener.got) >= 8)
+        told = [(topic.removeprefix("posewatch/door/"), body) for topic, body in listener.got[1:8]]
+        assert [topic for topic, _ in told if topic != "alert/fall"] == [
+            "events", "snapshot/fall", "alerts", "snapshot/fall", "alerts", "events",
+        ]  # fmt: skip
+        assert [body for topic, body in told if topic == "snapshot/fall"] == [b"1", b"2"]
+        assert told.index(("alert/fall", b"ON")) > 4
+
+
 def test_topics_that_are_not_in_use_any_more_are_cleared(tmp_path):
     with Broker(tmp_path) as broker:
         with publishing(tmp_path, broker.port) as publisher:
