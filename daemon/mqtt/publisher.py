@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 _BACKOFF = (0.5, 30.0)
 _LOG_INTERVAL = 60.0  # seconds between two lines about the same problem
 _MAX_PROBLEMS = 20
+_SHORT = 5.0  # seconds that a connection lasts at least, unless somebody ends it
+_MANY = 3  # short ones in a row
 _GOODBYE = 1.0  # seconds that are kept of a close for `offline`
 
 
@@ -45,6 +47,7 @@ class Publisher:
         self._commands = Commands()
         self._wake, self._closing, self._connected = threading.Event(), threading.Event(), threading.Event()
         self._deadline = 0.0
+        self._short = 0  # connections in a row that did not last
         self._logged: dict[str, float] = {}  # problems, and when each was last said
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
@@ -162,7 +165,7 @@ class Publisher:
         connection.subscribe(self._commands.topics)
         self._outbox.connected(Message(self._topics.status(), "online", 1, True))
         self._connected.set()
-        goodbye = False
+        goodbye, began = False, time.monotonic()
         while not connection.is_lost:
             self._outbox.settle(connection)
             closing, left = self._closing.is_set(), self._deadline - time.monotonic()
@@ -176,7 +179,12 @@ class Publisher:
             self._outbox.send(connection)
             self._wake.wait(0.05 if closing else 1.0)
             self._wake.clear()
-        self._complain("connection lost")
+        self._short = self._short + 1 if time.monotonic() - began < _SHORT else 0
+        if self._short >= _MANY:  # brokers end the older one of two with the same id
+            name = self._settings.client_id
+            self._complain(f"connections are lost at once: is another client {name!r}? check mqtt.client_id")
+        else:
+            self._complain("connection lost")
         return False
 
     def _complain(self, problem: str) -> None:

@@ -236,6 +236,18 @@ def test_an_image_that_the_broker_does_not_take_does_not_block_the_rest(tmp_path
         assert "message_refused topic=posewatch/door/snapshot/fall" in caplog.text
 
 
+@PROTOCOLS
+def test_two_clients_of_one_id_are_told_so(tmp_path, caplog, protocol):
+    other = tmp_path / "other"
+    other.mkdir()
+    with (
+        Broker(tmp_path) as broker,
+        publishing(tmp_path, broker.port, protocol=protocol),
+        publishing(other, broker.port, protocol=protocol),
+    ):
+        wait_for(lambda: "is another client 'posewatch'? check mqtt.client_id" in caplog.text)
+
+
 def test_switched_off_it_keeps_the_history_only(tmp_path):
     with publishing(tmp_path, 1, enabled=False) as publisher:
         publisher.publish([event(0), Message("posewatch/info", "1", 1, True)])
