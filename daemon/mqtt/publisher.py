@@ -182,7 +182,10 @@ class Publisher:
         self._short = self._short + 1 if time.monotonic() - began < _SHORT else 0
         if self._short >= _MANY:  # brokers end the older one of two with the same id
             name = self._settings.client_id
-            self._complain(f"connections are lost at once: is another client {name!r}? check mqtt.client_id")
+            self._complain(
+                f"connections are lost at once: has another client the mqtt.client_id {name!r} as well, "
+                "or does the broker limit the size of messages?"
+            )
         else:
             self._complain("connection lost")
         return False

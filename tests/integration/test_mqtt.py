@@ -236,6 +236,34 @@ def test_an_image_that_the_broker_does_not_take_does_not_block_the_rest(tmp_path
         assert "message_refused topic=posewatch/door/snapshot/fall" in caplog.text
 
 
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
+@pytest.mark.parametrize("retain", [False, True])
+def test_many_images_that_the_broker_does_not_take_hold_up_no_alert(tmp_path, caplog, retain):
+    def alerting(number: int) -> list[Message]:
+        image = b"\xff" * (100_000 + number)
+        topic = f"posewatch/door/snapshot/{number % 3}"
+        return [event(2 * number), Message(topic, image, 1, retain, expendable=True), event(2 * number + 1)]
+
+    with (
+        Broker(tmp_path, settings="max_packet_size 20000") as broker,
+        Listener(broker.port) as listener,
+        publishing(tmp_path, broker.port) as publisher,
+    ):
+        publisher.publish([Message("posewatch/door/people", 0, 1, True)])
+        publisher.publish(alerting(0))
+        wait_for(lambda: "message_refused topic=posewatch/door/snapshot/0" in caplog.text)
+        for number in range(1, 12):
+            publisher.publish(alerting(number))
+        wait_for(lambda: publisher._outbox.is_empty, what="an empty queue")
+        numbers = [json.loads(body)["seq"] for topic, body in list(listener.got) if topic.endswith("events")]
+        assert sorted(set(numbers)) == list(range(24))
+        assert numbers[2:] == sorted(set(numbers[2:]))  # nothing comes twice any more
+        assert (
+            publisher.dropped == 12 or retain
+        )  # of retained ones only the newest counts without a connection
+        assert listener.got.count(("posewatch/status", b"online")) == 4  # one image was tried three times
+
+
 @PROTOCOLS
 def test_two_clients_of_one_id_are_told_so(tmp_path, caplog, protocol):
     other = tmp_path / "other"
@@ -245,7 +273,7 @@ def test_two_clients_of_one_id_are_told_so(tmp_path, caplog, protocol):
         publishing(tmp_path, broker.port, protocol=protocol),
         publishing(other, broker.port, protocol=protocol),
     ):
-        wait_for(lambda: "is another client 'posewatch'? check mqtt.client_id" in caplog.text)
+        wait_for(lambda: "has another client the mqtt.client_id 'posewatch' as well" in caplog.text)
 
 
 def test_switched_off_it_keeps_the_history_only(tmp_path):
