@@ -182,8 +182,13 @@ class Service:
         current = {topics.info(), topics.storage()}
         for channel in self._channels:
             current |= {topics.camera_status(channel.name)}
-            if channel.settings.snapshots.retain:
-                current |= {topics.snapshot(channel.name, rule) for rule in channel.rules}
+            pictures = channel.settings.snapshots
+            if pictures.retain and pictures.publish:
+                current |= {
+                    topics.snapshot(channel.name, name)
+                    for name, rule in channel.rules.items()
+                    if (rule.snapshot or pictures.style) != "none"  # the last one would stay for good
+                }
         return current
 
     def _initial_state(self) -> list[Message]:

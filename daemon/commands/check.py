@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from daemon.commands.parsing import Subparsers, add_command, config_argument
 
 if TYPE_CHECKING:
-    from daemon.config import DetectConfig, Rule
+    from daemon.config import CameraConfig, DetectConfig, Rule
+    from daemon.engines import Engines
 
 __all__ = ["add_check"]
 
@@ -26,22 +28,29 @@ def add_check(subparsers: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints one line a camera where the file is good; mistakes end with exit status 2."""
+    """Prints a line a camera where the file is good, and what its rules lack; mistakes are exit status 2."""
     from daemon.config import load_config
     from daemon.config.rules import rules_of
+    from daemon.engines import Engines
     from daemon.masking import mask_url
 
     config = load_config(options.config)
     broker = f"{config.mqtt.host}:{config.mqtt.port}" if config.mqtt.enabled else "off"
     print(f"{options.config}: ok, {len(config.cameras)} cameras, MQTT {broker}")
+    engines = Engines()
     for name, camera in config.cameras.items():
-        own = rules_of(name, camera.rules, camera.zones)
-        rules = ", ".join(rule + _when(settings) for rule, settings in own.items()) or "none"
+        watching = rules_of(name, camera.rules, camera.zones)
+        rules = ", ".join(rule + _when(one) for rule, one in watching.items()) or "none"
+        left_out = [rule for rule, one in camera.rules.items() if one.enabled and rule not in watching]
         state = "" if camera.enabled else " (disabled)"
         look = _look(camera.detect)
         print(
             f"  {name}{state}: {mask_url(str(camera.url))}  {look}zones: {len(camera.zones)}  rules: {rules}"
         )
+        if left_out:
+            print(f"    not here, being for zones or cameras that this is none of: {', '.join(left_out)}")
+        for warning in _unknown_labels(camera, watching, engines):
+            print(f"    warning: {warning}")
     return 0
 
 
@@ -49,6 +58,19 @@ def _when(rule: Rule) -> str:
     """When a rule watches, where that is not always."""
     parts = [*rule.profiles, *(["by schedule"] if rule.schedule else [])]
     return f" ({', '.join(parts)})" if parts else ""
+
+
+def _unknown_labels(camera: CameraConfig, rules: Mapping[str, Rule], engines: Engines) -> list[str]:
+    """Rules that say nothing, or less, because the action model does not know their labels."""
+    from daemon.watchers import labels_of
+
+    known = engines.actions(camera.actions).labels
+    return [
+        f"rule {name}: the action model knows no {label!r}; it knows {', '.join(known)}"
+        for name, rule in rules.items()
+        for label in labels_of(rule)
+        if label not in known
+    ]
 
 
 def _look(detect: DetectConfig) -> str:

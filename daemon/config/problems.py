@@ -64,6 +64,8 @@ def problems_of(
     broken = {problem.path for problem in document.problems}
     problems = []
     for details in error.errors(include_url=False):
+        if _follows(details):
+            continue
         cause = details.get("ctx", {}).get("error")
         if isinstance(cause, UnknownNamesError):
             problems += [_located(path, text, document) for path, text in cause.problems]
@@ -75,6 +77,12 @@ def problems_of(
         text = _describe(details, full, where, data, document, known)
         problems.append(Problem(document.line(where), where, text))
     return problems
+
+
+def _follows(details: ErrorDetails) -> bool:
+    """Whether a list is too short only because of its items, each of which is named by itself."""
+    value, context = details.get("input"), details.get("ctx", {})
+    return details["type"] == "too_short" and isinstance(value, list) and len(value) >= context["min_length"]
 
 
 def _located(path: KeyPath, text: str, document: Document) -> Problem:
@@ -118,11 +126,38 @@ def _describe(
         return "missing: add it"
     if kind in ("model_type", "dict_type", "model_attributes_type"):
         message = "must be a mapping of keys and values"
+    elif kind in ("tuple_type", "list_type"):
+        one = isinstance(details.get("input"), dict)
+        message = "must be a list: put `- ` before its first key" if one else "must be a list, such as [a, b]"
+    elif kind in ("too_short", "too_long"):
+        message = _of_wrong_length(details)
+    elif kind == "bool_parsing":
+        message = "must be true or false"
+    elif kind == "union_tag_not_found":
+        return "type is missing: add it, such as `type: fall`"
+    elif kind == "union_tag_invalid":
+        return _of_unknown_type(details)
     elif kind == "value_error":
         message = message.removeprefix("Value error, ")
     elif message.startswith("Input should be"):
         message = "must be" + message[len("Input should be") :]
     return message + _shown(details.get("input"), where, document)
+
+
+def _of_wrong_length(details: ErrorDetails) -> str:
+    context = details.get("ctx", {})
+    short = details["type"] == "too_short"
+    limit = context["min_length" if short else "max_length"]
+    entries = "entry" if limit == 1 else "entries"
+    return f"must have at {'least' if short else 'most'} {limit} {entries}"
+
+
+def _of_unknown_type(details: ErrorDetails) -> str:
+    context = details.get("ctx", {})
+    known = str(context["expected_tags"]).replace("'", "").split(", ")
+    near = nearest(str(context["tag"]), known)
+    remedy = f'did you mean "{near}"? There' if near is not None else "there"
+    return f"there is no type {str(context['tag'])[:_MAX_SHOWN]!r}: {remedy} are {', '.join(known)}"
 
 
 def _shown(value: Any, where: KeyPath, document: Document) -> str:

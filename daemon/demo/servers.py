@@ -22,6 +22,7 @@ __all__ = ["Broker", "ManagedProcess", "RtspServer", "free_port", "transcode"]
 
 _HOST = "127.0.0.1"
 _START_TIMEOUT = 20.0
+_MAX_PAYLOAD = 10_000_000  # bytes: at its own 20 kB the broker ends the connection at pictures
 
 
 def free_port() -> int:
@@ -167,5 +168,6 @@ class Broker(ManagedProcess):
         if importlib.util.find_spec("iotcore") is None:
             raise DemoError("iotcore is not installed: pip install 'posewatch[demo]'")
         port = free_port()
-        run = f"from iotcore import IotCoreBroker; IotCoreBroker(listen={_HOST!r}, port={port}).run_forever()"
+        options = f"listen={_HOST!r}, port={port}, max_payload_size={_MAX_PAYLOAD}"
+        run = f"from iotcore import IotCoreBroker; IotCoreBroker({options}).run_forever()"
         super().__init__("the MQTT broker", [sys.executable, "-c", run], log, port)

@@ -21,7 +21,8 @@ _MAX_LIVE = 2000  # retained and QoS 0 messages that wait for a slow broker
 _MAX_UNSENT = 64_000  # bytes of QoS 0 that wait for a slow connection, before anything that follows
 _RESEND_INTERVAL = 2.0  # seconds; anybody may ask for it, as often as they like
 _MAX_ATTEMPTS = 3  # connections that end at the same large message before it is given up
-_LARGE = 4096  # bytes from which retained state may be too large for a broker
+_LARGE = 10_000  # bytes of state that is as suspect as an image; alerts are smaller
+_LIMIT_SECONDS = 600.0  # for which nothing is tried that is as large as what was given up
 # MQTT 5, 2.4: not authorized, topic name invalid, packet too large, payload format invalid. Sending such a
 # message again cannot help; with other reasons it may.
 _FINAL_REASONS = frozenset({0x87, 0x90, 0x95, 0x99})
@@ -51,14 +52,18 @@ class Outbox:
         self._unsent: dict[int, int] = {}  # packet ids and bytes of QoS 0 that is not in the socket yet
         self._last: Message | None = None
         self._ending = False
-        self._progress = False  # whether this connection has taken anything of the store
-        self._attempts: tuple[object, int] = (None, 0)  # the message that every connection ended at
+        # Large messages travel alone, so that it is known which one a connection ends at.
+        self._held: _Sent | None = None  # such a one that waits until nothing else is on its way
+        self._alone = False  # whether such a one is on its way
+        self._attempts: tuple[object, int] = (None, 0)  # the one that connections ended at, and how many
+        # Bytes of a message that was given up; no larger one is tried until this time, in monotonic seconds.
+        self._limit, self._limit_until = 0, float("-inf")
         self.refused = 0
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is on its way, and nothing to be sent but what the store holds."""
-        return not self._inflight and not self._live
+        return not self._inflight and not self._live and not isinstance(self._held, Message)
 
     @property
     def is_empty(self) -> bool:
@@ -99,16 +104,17 @@ class Outbox:
                 self._live.extend((0, one) for topic, one in self._retained.items() if is_wanted(topic))
 
     def connected(self, first: Message) -> None:
-        """Begins anew: `first`, the retained state, then whatever waits."""
+        """Begins anew: `first`, the retained state, what is large of it last, then whatever waits."""
         with self._lock:
-            self._live = deque((0, one) for one in (first, *self._retained.values()))
-        self._progress = False
+            self._live = deque((0, one) for one in (first, *sorted(self._retained.values(), key=_is_large)))
         self._store.remember_retained([first.topic])
         self._store.release()
 
     def end_with(self, last: Message) -> None:
         """Sends this, and nothing of the store any more."""
         self._ending = True
+        if isinstance(self._held, Entry):
+            self._held = None  # the store has it
         self.put([last])
 
     def disconnected(self, connection: Connection) -> None:
@@ -117,17 +123,28 @@ class Outbox:
         with self._lock:
             self._live = None
         self._suspect()
+        self._held, self._alone = None, False
         self._inflight.clear()
         self._unsent.clear()
         self._ready.clear()
 
     def send(self, connection: Connection) -> None:
         """Sends as much as may be on its way."""
-        while len(self._inflight) < connection.max_inflight and not connection.is_lost:
-            message = self._next()
+        self._alone = self._alone and bool(self._inflight)
+        while len(self._inflight) < connection.max_inflight and not connection.is_lost and not self._alone:
+            message, self._held = self._held or self._next(), None
             if message is None:
                 return
-            self._send(connection, message)
+            if not _is_large(message):
+                self._send(connection, message)
+            elif _size(message) >= self._limit and time.monotonic() < self._limit_until:
+                self._give_up(message, f"connections ended at one as large as its {_size(message)} bytes")
+            elif self._inflight:
+                self._held = message
+                return
+            else:
+                self._send(connection, message)
+                self._alone = bool(self._inflight)
 
     def settle(self, connection: Connection) -> None:
         """Notes what the broker has taken."""
@@ -138,21 +155,23 @@ class Outbox:
             message = self._inflight.pop(mid, None)
             if message is None or not self._is_taken(message, reason, connection):
                 continue
+            if _key(message) == self._attempts[0]:
+                self._attempts = (None, 0)
             if isinstance(message, Entry):
                 entries.append(message)
-            elif message.retain and not message.payload:
+            elif message.retain and message.payload == b"":  # a count of nobody, 0, is state as well
                 self._cleared(message)
         if entries:
-            self._progress = True
             self._store.settle(entries)
 
     def _next(self) -> _Sent | None:
-        with self._lock:
-            # Before the store is asked: whatever this comes after is in the store by now.
-            after = self._live[0][0] if self._live else None
+        # Before the store is asked: whatever this comes after is in the store by now.
+        after = self._comes_after()
         if not self._ready and not self._ending:
             self._ready.extend(self._store.take(_PREFETCH))
         first = self._ready[0] if self._ready else None
+        if after is None and first is not None:
+            after = self._comes_after()  # a picture that was put in before this was stored
         if after is not None and (
             self._ending or first is None or first.number is None or first.number > after
         ):
@@ -160,6 +179,11 @@ class Outbox:
                 if self._live:
                     return self._live.popleft()[1]
         return None if first is None or self._ending else self._ready.popleft()
+
+    def _comes_after(self) -> int | None:
+        """Number of the stored message after which the first one comes that the store does not hold."""
+        with self._lock:
+            return self._live[0][0] if self._live else None
 
     def _send(self, connection: Connection, message: _Sent) -> None:
         try:
@@ -203,31 +227,40 @@ class Outbox:
         self._store.forget_retained(message.topic)
 
     def _suspect(self) -> None:
-        """Gives up what every connection ends at: brokers end it at what is too large for them.
-
-        That is an image, or retained state of some size, such as an image that is retained.
-        """
-        under_way = list(self._inflight.values())
-        suspects = [(size, one) for one in under_way if (size := _large_state(one))]
-        first = next((one for one in under_way if isinstance(one, Entry)), None)
-        if not self._progress and first is not None and first.rank is Rank.EXPENDABLE:
-            suspects.append((first.size, first))
-        if not suspects:
-            self._attempts = (None, 0)
+        """Gives up what every connection ends at: brokers end it at what is too large for them."""
+        if not self._alone or len(self._inflight) != 1:
             return
-        _, suspect = max(suspects, key=lambda one: one[0])
-        key: object = suspect
-        if isinstance(suspect, Entry) and suspect.number is not None:
-            key = suspect.number
-        self._attempts = (key, self._attempts[1] + 1 if self._attempts[0] == key else 1)
-        if self._attempts[1] >= _MAX_ATTEMPTS:
-            self._refuse(suspect, "every connection ends at it")
-            with self._lock:
-                if self._retained.get(suspect.topic) is suspect:
-                    del self._retained[suspect.topic]
+        (message,) = self._inflight.values()
+        count = self._attempts[1] + 1 if self._attempts[0] == _key(message) else 1
+        self._attempts = (_key(message), count)
+        if count >= _MAX_ATTEMPTS:
+            # Three quarters: the pictures of a camera are about as large as each other.
+            self._limit, self._limit_until = _size(message) * 3 // 4, time.monotonic() + _LIMIT_SECONDS
+            self._give_up(message, f"every connection ends at its {_size(message)} bytes")
+
+    def _give_up(self, message: _Sent, reason: str) -> None:
+        self._refuse(message, reason)
+        with self._lock:
+            if self._retained.get(message.topic) is message:
+                del self._retained[message.topic]
 
 
-def _large_state(message: _Sent) -> int:
-    """Bytes of retained state that may be too large for a broker; 0 for anything else."""
-    size = len(message.encode()) if isinstance(message, Message) else 0
-    return size if size >= _LARGE else 0
+def _is_large(message: _Sent) -> bool:
+    """Whether it is an image, or other state that a broker may find too large."""
+    if isinstance(message, Entry):
+        return message.report is None and message.rank is Rank.EXPENDABLE
+    return message.qos > 0 and (message.expendable or _size(message) > _LARGE)
+
+
+def _size(message: _Sent) -> int:
+    try:
+        return len(message.payload if isinstance(message, Entry) else message.encode())
+    except ValueError:  # it is refused when it is sent
+        return 0
+
+
+def _key(message: _Sent) -> object:
+    """Tells messages apart over connections; of state, the topic."""
+    if isinstance(message, Message):
+        return message.topic
+    return message if message.number is None else message.number

@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 _BACKOFF = (0.5, 30.0)
 _LOG_INTERVAL = 60.0  # seconds between two lines about the same problem
 _MAX_PROBLEMS = 20
+_SHORT = 5.0  # seconds that a connection lasts at least, unless somebody ends it
+_MANY = 3  # short ones in a row
 _GOODBYE = 1.0  # seconds that are kept of a close for `offline`
 
 
@@ -45,6 +47,7 @@ class Publisher:
         self._commands = Commands()
         self._wake, self._closing, self._connected = threading.Event(), threading.Event(), threading.Event()
         self._deadline = 0.0
+        self._short = 0  # connections in a row that did not last
         self._logged: dict[str, float] = {}  # problems, and when each was last said
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
@@ -78,15 +81,26 @@ class Publisher:
         """Hands messages over, in their order; they are safe when this returns.
 
         QoS 1 waits on disk for the broker. Retained state replaces that of its topic and is sent on every
-        connect. The rest is sent if the broker is there.
+        connect; it follows what was published with it, but a picture comes right before its alert. The rest
+        is sent if the broker is there.
         """
+        begin = 0
+        for index, message in enumerate(messages):
+            if message.retain and message.expendable:
+                self._hand_over(messages[begin:index])
+                self._hand_over([message])
+                begin = index + 1
+        self._hand_over(messages[begin:])
+        if self._settings.enabled:
+            self._wake.set()
+
+    def _hand_over(self, messages: Sequence[Message]) -> None:
         enabled = self._settings.enabled
         self._store.append(
             [message for message in messages if message.qos and not message.retain], deliver=enabled
         )
         if enabled:
             self._outbox.put([message for message in messages if message.retain or not message.qos])
-            self._wake.set()
 
     def subscribe(self, topic: str, handler: Handler) -> None:
         """Hands what is published on exactly this topic to `handler`, in a thread for all commands.
@@ -151,7 +165,7 @@ class Publisher:
         connection.subscribe(self._commands.topics)
         self._outbox.connected(Message(self._topics.status(), "online", 1, True))
         self._connected.set()
-        goodbye = False
+        goodbye, began = False, time.monotonic()
         while not connection.is_lost:
             self._outbox.settle(connection)
             closing, left = self._closing.is_set(), self._deadline - time.monotonic()
@@ -165,7 +179,15 @@ class Publisher:
             self._outbox.send(connection)
             self._wake.wait(0.05 if closing else 1.0)
             self._wake.clear()
-        self._complain("connection lost")
+        self._short = self._short + 1 if time.monotonic() - began < _SHORT else 0
+        if self._short >= _MANY:  # brokers end the older one of two with the same id
+            name = self._settings.client_id
+            self._complain(
+                f"connections are lost at once: has another client the mqtt.client_id {name!r} as well, "
+                "or does the broker limit the size of messages?"
+            )
+        else:
+            self._complain("connection lost")
         return False
 
     def _complain(self, problem: str) -> None:

@@ -181,7 +181,8 @@ class Broker(_Process):
             lines += [one for one in defaults if one.split()[0] not in self._settings]
             configuration.write_text("\n".join(lines) + "\n")
             return [*self._within, self._mosquitto, "-c", str(configuration)]
-        run = f"IotCoreBroker(listen={_HOST!r}, port={self.port}).run_forever()"
+        options = f"listen={_HOST!r}, port={self.port}, max_payload_size=10_000_000"
+        run = f"IotCoreBroker({options}).run_forever()"
         return [sys.executable, "-c", f"from iotcore import IotCoreBroker; {run}"]
 
 

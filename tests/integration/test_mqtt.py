@@ -102,23 +102,44 @@ def test_state_is_sent_again_on_every_connect(tmp_path):
         Listener(broker.port) as listener,
         publishing(tmp_path, gate.port) as publisher,
     ):
-        publisher.publish([Message("posewatch/info", "1", 1, True)])
-        wait_for(lambda: ("posewatch/info", b"1") in listener.got)
+        nobody = ("posewatch/door/people", b"0")
+        publisher.publish([Message("posewatch/info", "1", 1, True), Message(nobody[0], 0, 1, True)])
+        wait_for(lambda: nobody in listener.got)
         for _ in range(2):
+            wait_for(lambda: publisher._outbox.is_idle, what="every acknowledgement")
             gate.shut()
             wait_for(lambda: not publisher.connected)
             wait_for(lambda: listener.got[-1] == ("posewatch/status", b"offline"), what="the last will")
             gate.open()
-            wait_for(lambda: listener.got[-1] == ("posewatch/info", b"1"), what="the state")
+            wait_for(lambda: listener.got[-2:] == [("posewatch/info", b"1"), nobody], what="the state")
         publisher.resend(lambda topic: topic.endswith("info"))
         wait_for(lambda: listener.got.count(("posewatch/info", b"1")) == 4, what="the state once more")
+
+
+def test_a_picture_that_is_retained_comes_right_before_its_alert(tmp_path):
+    def alerting(number: int) -> list[Message]:
+        picture = Message("posewatch/door/snapshot/fall", f"{number}".encode(), 1, True, expendable=True)
+        return [picture, Message("posewatch/door/alerts", {"type": "raised", "seq": number}, 1)]
+
+    with Broker(tmp_path) as broker, Listener(broker.port) as listener:
+        with publishing(tmp_path, broker.port) as publisher:
+            wait_for(lambda: publisher.connected)
+            state = Message("posewatch/door/alert/fall", "ON", 1, True)
+            publisher.publish([event(0), *alerting(1), *alerting(2), state, event(3)])
+            wait_for(lambda: len(listener.got) >= 8)
+        told = [(topic.removeprefix("posewatch/door/"), body) for topic, body in listener.got[1:8]]
+        assert [topic for topic, _ in told if topic != "alert/fall"] == [
+            "events", "snapshot/fall", "alerts", "snapshot/fall", "alerts", "events",
+        ]  # fmt: skip
+        assert [body for topic, body in told if topic == "snapshot/fall"] == [b"1", b"2"]
+        assert told.index(("alert/fall", b"ON")) > 4
 
 
 def test_topics_that_are_not_in_use_any_more_are_cleared(tmp_path):
     with Broker(tmp_path) as broker:
         with publishing(tmp_path, broker.port) as publisher:
             old = ["posewatch/gone/alert/fall", "posewatch/gone/people", "posewatch/door/snapshot/fall"]
-            publisher.publish([Message(topic, "x", 1, True) for topic in old])
+            publisher.publish([Message(topic, 0, 1, True) for topic in old])
             wait_for(lambda: is_done(publisher))
         with publishing(tmp_path, broker.port, start=False) as publisher:
             publisher.publish([Message("posewatch/door/alert/fall", "OFF", 1, True)])
@@ -245,6 +266,46 @@ def test_on_a_narrow_link_nothing_waits_behind_the_tracks(tmp_path):
             publisher.publish([Message("posewatch/door/tracks", {"people": ["x" * 4000]})])
         publisher.publish([event(0)])
         wait_for(lambda: any(b'"seq":0' in body for _, body in listener.got), 8, "the event")
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
+@pytest.mark.parametrize("retain", [False, True])
+def test_many_images_that_the_broker_does_not_take_hold_up_no_alert(tmp_path, caplog, retain):
+    def alerting(number: int) -> list[Message]:
+        image = b"\xff" * (100_000 + number)
+        topic = f"posewatch/door/snapshot/{number % 3}"
+        return [event(2 * number), Message(topic, image, 1, retain, expendable=True), event(2 * number + 1)]
+
+    with (
+        Broker(tmp_path, settings="max_packet_size 20000") as broker,
+        Listener(broker.port) as listener,
+        publishing(tmp_path, broker.port) as publisher,
+    ):
+        publisher.publish([Message("posewatch/door/people", 0, 1, True)])
+        publisher.publish(alerting(0))
+        wait_for(lambda: "message_refused topic=posewatch/door/snapshot/0" in caplog.text)
+        for number in range(1, 12):
+            publisher.publish(alerting(number))
+        wait_for(lambda: publisher._outbox.is_empty, what="an empty queue")
+        numbers = [json.loads(body)["seq"] for topic, body in list(listener.got) if topic.endswith("events")]
+        assert sorted(set(numbers)) == list(range(24))
+        assert numbers[2:] == sorted(set(numbers[2:]))  # nothing comes twice any more
+        assert (
+            publisher.dropped == 12 or retain
+        )  # of retained ones only the newest counts without a connection
+        assert listener.got.count(("posewatch/status", b"online")) == 4  # one image was tried three times
+
+
+@PROTOCOLS
+def test_two_clients_of_one_id_are_told_so(tmp_path, caplog, protocol):
+    other = tmp_path / "other"
+    other.mkdir()
+    with (
+        Broker(tmp_path) as broker,
+        publishing(tmp_path, broker.port, protocol=protocol),
+        publishing(other, broker.port, protocol=protocol),
+    ):
+        wait_for(lambda: "has another client the mqtt.client_id 'posewatch' as well" in caplog.text)
 
 
 def test_switched_off_it_keeps_the_history_only(tmp_path):

@@ -17,6 +17,7 @@ from running import Daemon
 from servers import Broker, Gate, RtspServer, free_port, wait_for
 
 from daemon.demo.servers import transcode
+from daemon.storage import Store
 
 CONFIG = """\
 mqtt: {{host: 127.0.0.1, port: {port}, client_id: posewatch-test}}
@@ -350,3 +351,34 @@ def test_home_assistant_is_told_everything_again_when_it_starts(pose_model: Path
         wait_for(lambda: told(device) == 2 and told(state) == 2, SLOW, "the second time")
         rule = next(one.body for one in listener.received if one.topic == device)["components"]["rule_about"]
         assert rule["state_topic"] == state
+
+
+@pytest.mark.parametrize(
+    ("settings", "stays"),
+    [
+        ("{retain: true}", True),
+        ("{retain: false}", False),
+        ("{retain: true, publish: false}", False),
+        ("{retain: true, style: none}", False),
+    ],
+)
+def test_a_picture_that_no_other_will_replace_does_not_stay_at_the_broker(
+    settings: str, stays: bool, pose_model: Path, tmp_path: Path
+) -> None:
+    assert pose_model.is_file()
+    topic = "posewatch/street/snapshot/about"
+    store = Store(tmp_path / "state")
+    store.remember_retained([topic])
+    store.close()
+    config = tmp_path / "posewatch.yaml"
+    url = f"rtsp://127.0.0.1:{free_port()}/nobody"
+    with Broker(tmp_path) as broker, Listener(broker.port) as listener:
+        config.write_text(f"{CONFIG.format(port=broker.port, url=url)}snapshots: {settings}\n")
+        picture = b"\xff\xd8\xff of a former process"
+        listener.client.publish(topic, picture, qos=1, retain=True).wait_for_publish(10)
+        with Daemon(config) as daemon:
+            wait_for(lambda: listener.last("status") == "online", SLOW, "online")
+            assert daemon.ask_to_stop()[0] == 0
+        with Listener(broker.port) as late:
+            late.catch_up()
+            assert (late.last("street/snapshot/about") == picture) is stays

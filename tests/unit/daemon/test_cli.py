@@ -118,6 +118,23 @@ def test_check_shows_how_a_camera_is_looked_at(tmp_path, capsys):
     assert "tiles" not in door
 
 
+def test_check_says_which_rules_do_not_watch_at_a_camera_and_which_can_say_nothing(tmp_path, capsys):
+    path = tmp_path / "rules.yaml"
+    path.write_text(
+        "rules:\n  lying: {type: lying, zones: [floor]}\n  sits: {type: action, actions: [siting]}\n"
+        "  gate: {type: loitering, cameras: [yard]}\n  old: {type: fall, enabled: false}\n"
+        "cameras:\n  yard: {url: rtsp://h/x, rules: {sits: {enabled: false}}}\n"
+        "  hall: {url: rtsp://h/y, zones: {floor: {points: [[0, 0], [1, 0], [1, 1]]}}}\n"
+    )
+    assert main(["check", "-c", str(path)]) == 0
+    _, yard, not_in_the_yard, hall, not_in_the_hall, warning = capsys.readouterr().out.splitlines()
+    assert yard.endswith("rules: gate")
+    assert not_in_the_yard.endswith(": lying")
+    assert hall.endswith("rules: lying, sits")
+    assert not_in_the_hall.endswith(": gate")
+    assert "warning: rule sits: the action model knows no 'siting'; it knows standing" in warning
+
+
 def test_every_mistake_of_a_configuration_is_a_line(tmp_path, capsys):
     path = tmp_path / "bad.yaml"
     path.write_text("cameras:\n  door: {urll: rtsp://127.0.0.1/x}\n  attic: {url: rtsp://h/x, fps: 0}\n")

@@ -120,6 +120,25 @@ CAMERA = "cameras:\n  door: {url: rtsp://10.0.0.5/x}\n"
          "  b: {url: 1, zones: {bed: {points: [[0, 0], [1, 0], [1, 1]]}}}\n",
          ["posewatch.yaml:2: cameras.a.rules.x.zones[0]: 'bed' is no zone of a: add it to the camera's "
           "`zones`"]),
+        # types of rules, and lists: what is missing or misspelt, not what the library calls it
+        ("rules: {a: {for: 2s}}\n" + CAMERA,
+         ["posewatch.yaml:1: rules.a: type is missing: add it, such as `type: fall`"]),
+        ("rules: {a: {type: falls}}\n" + CAMERA,
+         ['posewatch.yaml:1: rules.a: there is no type \'falls\': did you mean "fall"? There are fall, '
+          "lying, fight, waving, running, zone_entry, zone_exit, loitering, crowd, line_crossing, absence, "
+          "action"]),
+        ("rules: {a: {type: action, actions: sitting}}\n" + CAMERA,
+         ["posewatch.yaml:1: rules.a.actions: must be a list, such as [a, b], not 'sitting'"]),
+        ("rules: {a: {type: action, actions: []}}\n" + CAMERA,
+         ["posewatch.yaml:1: rules.a.actions: must have at least 1 entry"]),
+        ("rules:\n  a:\n    type: fall\n    schedule:\n      days: [mon]\n" + CAMERA,
+         ["posewatch.yaml:4: rules.a.schedule: must be a list: put `- ` before its first key"]),
+        ("rules: {a: {type: fall, clip: maybe}}\n" + CAMERA,
+         ["posewatch.yaml:1: rules.a.clip: must be true or false, not 'maybe'"]),
+        ("cameras: {a: {url: 0, masks: {m: {points: [[0, 0], [1, 1]]}}}}\n",
+         ["posewatch.yaml:1: cameras.a.masks.m.points: must have at least 3 entries"]),
+        ("cameras: {a: {url: 0, masks: {m: {points: [[0, 0], [1, 0], [1, 10]]}}}}\n",
+         ["posewatch.yaml:1: cameras.a.masks.m.points[2][1]: must be less than or equal to 1, not 10"]),
         # hours
         ("rules: {a: {type: fall, schedule: [{form: 8:00}]}}\n" + CAMERA,
          ['posewatch.yaml:1: rules.a.schedule[0].form: unknown key, did you mean "from"?']),

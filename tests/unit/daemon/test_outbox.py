@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from reports import alert
@@ -26,18 +27,26 @@ class Wire:
 
     def send(self, topic: str, _payload: bytes, _qos: int, _retain: bool) -> int:
         self.sent.append(topic)
+        self.acknowledged.append((len(self.sent), SimpleNamespace(is_failure=False)))
         return len(self.sent)
 
 
 class BusyStore(Store):
-    """Another thread publishes right after the store has said that nothing waits."""
+    """Another thread publishes right after the store has said what waits, or right before."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.meanwhile: list[Message] = []
+        self.before: list[Message] = []
         self.outbox: Outbox | None = None
 
     def take(self, limit: int):
+        before, self.before = self.before, []
+        for one in before:
+            if one.retain and self.outbox is not None:
+                self.outbox.put([one])
+            else:
+                self.append([one])
         taken = super().take(limit)
         messages, self.meanwhile = self.meanwhile, []
         if messages and self.outbox is not None:
@@ -89,4 +98,22 @@ def test_who_asks_for_state_without_end_holds_up_nothing(tmp_path):
     outbox.send(wire)
     assert len(wire.sent) == 4  # the status, the count, the count again, the alert
     assert wire.sent[-1] == "posewatch/door/alerts"
+    store.close()
+
+
+def test_a_picture_precedes_its_alert_whatever_the_threads_do(tmp_path):
+    store = BusyStore(tmp_path)
+    outbox = store.outbox = Outbox(store)
+    wire = Wire()
+    outbox.connected(Message("posewatch/status", "online", 1, True))
+    outbox.send(wire)
+    picture = Message("posewatch/door/snapshot/fall", b"jpeg", 1, True, expendable=True)
+    on = Message("posewatch/door/alert/fall", "ON", 1, True)
+    store.before = [picture, alert("raised"), on]
+    for _ in range(4):
+        outbox.send(wire)
+        outbox.settle(wire)
+    assert wire.sent[1:] == [
+        "posewatch/door/snapshot/fall", "posewatch/door/alerts", "posewatch/door/alert/fall",
+    ]  # fmt: skip
     store.close()
