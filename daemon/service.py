@@ -10,7 +10,7 @@ import time
 from functools import partial
 from importlib.metadata import version
 
-from daemon import notify
+from daemon import notify, reports
 from daemon.capture import CameraStatus, Frame
 from daemon.channel import Channel
 from daemon.config import Config
@@ -75,7 +75,7 @@ class Service:
             signal.signal(number, lambda *_: self.stop())
         self._restore()
         self._close_what_was_left_open()
-        self._publish([self._info(), *self._initial_state()])
+        self._publish([reports.info(self._topics, self._config, self._started_at), *self._initial_state()])
         self._publisher.retire(self._topics_in_use().__contains__)
         self._listen()
         self._publisher.start()
@@ -192,66 +192,28 @@ class Service:
         return current
 
     def _initial_state(self) -> list[Message]:
+        topics = self._topics
         discovery = announce(self._config, version("posewatch"), self._store)
         messages = [*discovery, self._storage_state()]
         for channel in self._channels:
             messages += channel.pipeline.initial_messages()
-            messages.append(self._switch_state(channel, "enabled", channel.enabled))
-            messages.append(self._switch_state(channel, "alerts", channel.pipeline.alerts_enabled))
+            messages.append(reports.switch_state(topics, channel.name, "enabled", channel.enabled))
+            alerts = channel.pipeline.alerts_enabled
+            messages.append(reports.switch_state(topics, channel.name, "alerts", alerts))
             if not channel.enabled:
-                messages.append(self._camera_status(channel.name, channel.camera.status))
+                messages.append(reports.camera_status(topics, channel.name, channel.camera.status))
         if self._profile is not None:
-            messages.append(self._profile_state())
+            messages.append(reports.profile_state(topics, self._profile))
         return messages
 
     def _storage_state(self) -> Message:
         status, dropped = self._store.status, self._store.dropped
         self._storage_reported = (status, dropped)
-        payload = {
-            "state": status.state,
-            "reason": status.reason,
-            "since": round(status.since, 3),
-            "dropped": dropped,
-        }
-        return Message(self._topics.storage(), payload, qos=1, retain=True)
-
-    def _profile_state(self) -> Message:
-        return Message(self._topics.profile_state(), self._profile or "", qos=1, retain=True)
-
-    def _info(self) -> Message:
-        settings = next(iter(self._config.cameras.values()))
-        models = {
-            "detector": str(settings.detect.model or "bundled"),
-            "pose": str(settings.pose.model),
-            "actions": str(settings.actions.model or "bundled"),
-        }
-        if watches_fights(settings):
-            models["fights"] = str(settings.fights.model or "bundled")
-        payload = {
-            "version": version("posewatch"),
-            "started_at": round(self._started_at, 3),
-            "cameras": [channel.name for channel in self._channels],
-            "models": models,
-        }
-        return Message(self._topics.info(), payload, qos=1, retain=True)
-
-    def _camera_status(self, camera: str, status: CameraStatus) -> Message:
-        payload = {
-            "state": status.state.value,
-            "reason": status.reason.value if status.reason else None,
-            "since": round(status.since, 3),
-            "fps": status.fps,
-        }
-        return Message(self._topics.camera_status(camera), payload, qos=1, retain=True)
+        return reports.storage_state(self._topics, status, dropped)
 
     def _on_status(self, camera: str, status: CameraStatus) -> None:
         _log.info("camera_state camera=%s state=%s reason=%s", camera, status.state.value, status.reason)
-        self._publish([self._camera_status(camera, status)])
-
-    def _switch_state(self, channel: Channel, switch: str, on: bool) -> Message:
-        return Message(
-            self._topics.switch_state(channel.name, switch), "ON" if on else "OFF", qos=1, retain=True
-        )
+        self._publish([reports.camera_status(self._topics, camera, status)])
 
     def _on_switch(self, channel: Channel, switch: str, payload: bytes) -> None:
         on = read_switch(payload)
@@ -262,7 +224,7 @@ class Service:
         else:
             self._switches.set_enabled(channel.name, on, channel.settings.enabled)
             self._switch_camera(channel, on)
-        self._publish([self._switch_state(channel, switch, on)])
+        self._publish([reports.switch_state(self._topics, channel.name, switch, on)])
         _log.info("switched camera=%s switch=%s on=%s", channel.name, switch, on)
 
     def _on_profile(self, payload: bytes) -> None:
@@ -271,7 +233,7 @@ class Service:
         for channel in self._channels:
             with channel.lock:
                 self._publish(channel.set_profile(self._profile))
-        self._publish([self._profile_state()])
+        self._publish([reports.profile_state(self._topics, self._profile)])
         _log.info("profile name=%s", self._profile)
 
     def _on_home_assistant(self, payload: bytes) -> None:

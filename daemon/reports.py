@@ -1,0 +1,69 @@
+"""Messages about the service itself: what it is, how its cameras, its disk and its switches are."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from daemon.capture import CameraStatus
+from daemon.config import Config
+from daemon.messages import Message, Payload
+from daemon.pipeline import watches_fights
+from daemon.storage.disk import StorageStatus
+from daemon.topics import Topics
+
+__all__ = ["camera_status", "info", "profile_state", "storage_state", "switch_state"]
+
+
+def info(topics: Topics, config: Config, started_at: float) -> Message:
+    """Version, start (UTC epoch seconds), cameras, and the models of the first one."""
+    settings = next(iter(config.cameras.values()))
+    models = {
+        "detector": str(settings.detect.model or "bundled"),
+        "pose": str(settings.pose.model),
+        "actions": str(settings.actions.model or "bundled"),
+    }
+    if watches_fights(settings):
+        models["fights"] = str(settings.fights.model or "bundled")
+    payload = {
+        "version": version("posewatch"),
+        "started_at": round(started_at, 3),
+        "cameras": list(config.cameras),
+        "models": models,
+    }
+    return _state(topics.info(), payload)
+
+
+def camera_status(topics: Topics, camera: str, status: CameraStatus) -> Message:
+    """Whether a camera gives pictures, and why not."""
+    payload = {
+        "state": status.state.value,
+        "reason": status.reason.value if status.reason else None,
+        "since": round(status.since, 3),
+        "fps": status.fps,
+    }
+    return _state(topics.camera_status(camera), payload)
+
+
+def storage_state(topics: Topics, status: StorageStatus, dropped: int) -> Message:
+    """Whether messages are safe on disk, and how many had to be dropped since the start."""
+    payload = {
+        "state": status.state,
+        "reason": status.reason,
+        "since": round(status.since, 3),
+        "dropped": dropped,
+    }
+    return _state(topics.storage(), payload)
+
+
+def switch_state(topics: Topics, camera: str, switch: str, on: bool) -> Message:
+    """How a switch of a camera is."""
+    return _state(topics.switch_state(camera, switch), "ON" if on else "OFF")
+
+
+def profile_state(topics: Topics, profile: str) -> Message:
+    """Which profile is in use."""
+    return _state(topics.profile_state(), profile)
+
+
+def _state(topic: str, payload: Payload) -> Message:
+    return Message(topic, payload, qos=1, retain=True)
