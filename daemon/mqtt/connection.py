@@ -134,7 +134,7 @@ class Connection:
         client.will_set(*will, qos=1, retain=True)
         client.on_connect, client.on_disconnect = self._connected, self._disconnected
         client.on_publish, client.on_message = self._acknowledge, self._receive
-        client.on_socket_open = _keep_queue_short
+        client.on_socket_open = self._tune
         return client
 
     def _options(self) -> dict[str, Any]:
@@ -181,9 +181,13 @@ class Connection:
             topic = "?"
         self._on_message(topic, bytes(received.payload), received.retain)
 
+    def _tune(self, _client: Any, _data: Any, connected: Any) -> None:
+        """On a slow link an alert would wait behind megabytes in the system's buffer.
 
-def _keep_queue_short(_client: Any, _data: Any, connected: Any) -> None:
-    """On a slow link an alert would wait behind megabytes in the system's buffer."""
-    if isinstance(connected, socket.socket) and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        with contextlib.suppress(OSError):
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MAX_UNSENT)
+        And on one that takes nothing, for the keep-alive to run out twice.
+        """
+        unanswered = int(1000 * max(5.0, self._settings.keepalive / 2))
+        for name, value in (("TCP_NOTSENT_LOWAT", _MAX_UNSENT), ("TCP_USER_TIMEOUT", unanswered)):
+            if isinstance(connected, socket.socket) and hasattr(socket, name):
+                with contextlib.suppress(OSError):
+                    connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from servers import MOSQUITTO, Broker, Gate, wait_for
 from daemon.config.mqtt import MqttConfig
 from daemon.messages import Message
 from daemon.mqtt import CommandError, Publisher, read_choice, read_switch
+from daemon.mqtt.connection import Connection
 from daemon.storage import Store
 
 PROTOCOLS = pytest.mark.parametrize(
@@ -245,6 +247,15 @@ def test_on_a_narrow_link_nothing_waits_behind_the_tracks(tmp_path):
             publisher.publish([Message("posewatch/door/tracks", {"people": ["x" * 4000]})])
         publisher.publish([event(0)])
         wait_for(lambda: any(b'"seq":0' in body for _, body in listener.got), 8, "the event")
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="of Linux")
+def test_what_is_not_acknowledged_ends_the_connection_after_half_a_keep_alive():
+    """The system's own limit is a quarter of an hour, the keep-alive's a minute."""
+    connection = Connection(MqttConfig(keepalive=30), ("a", "b"), lambda *_: None, threading.Event())
+    with socket.socket() as one:
+        connection._tune(None, None, one)
+        assert one.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 15_000
 
 
 def test_switched_off_it_keeps_the_history_only(tmp_path):
