@@ -25,7 +25,28 @@ _CONNECT_TIMEOUT = 10.0
 _SOCKET_TIMEOUT = 5.0
 _HEADER = 16  # bytes of a packet besides topic and payload, at most
 _MAX_UNSENT = 16384  # bytes that the system takes from us before the network has taken what was there
-_MAX_INCOMING = 65536  # bytes of a packet that a broker may send us, where the protocol can say so
+_MAX_INCOMING = 65536  # bytes of a packet that a broker may send us
+
+
+class _FirstBytes(bytearray):
+    """Keeps the beginning of what is added to it."""
+
+    def __iadd__(self, more: Any) -> _FirstBytes:  # type: ignore[misc]
+        self.extend(more[: max(0, _MAX_INCOMING - len(self))])
+        return self
+
+
+class _Client(mqtt.Client):
+    """Takes in no more of a packet than `_MAX_INCOMING` bytes, whatever its length.
+
+    Anybody who may write to a topic of a command could fill the memory: brokers hand on 256 MB, and MQTT
+    3.1.1 has no words for a limit. A longer packet comes out short of its end, and is no command either way.
+    """
+
+    def _packet_read(self) -> MQTTErrorCode:
+        if type(self._in_packet["packet"]) is bytearray:
+            self._in_packet["packet"] = _FirstBytes()
+        return super()._packet_read()
 
 
 class ConnectionProblem(Exception):  # noqa: N818
@@ -120,7 +141,7 @@ class Connection:
 
     def _make_client(self, will: tuple[str, str]) -> mqtt.Client:
         settings = self._settings
-        client = mqtt.Client(
+        client = _Client(
             CallbackAPIVersion.VERSION2,
             settings.client_id,
             protocol=mqtt.MQTTv5 if settings.protocol == "5" else mqtt.MQTTv311,

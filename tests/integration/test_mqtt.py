@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -247,6 +248,25 @@ def test_on_a_narrow_link_nothing_waits_behind_the_tracks(tmp_path):
             publisher.publish([Message("posewatch/door/tracks", {"people": ["x" * 4000]})])
         publisher.publish([event(0)])
         wait_for(lambda: any(b'"seq":0' in body for _, body in listener.got), 8, "the event")
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
+def test_a_huge_command_fills_no_memory(tmp_path, caplog):
+    with (
+        Broker(tmp_path) as broker,
+        Listener(broker.port) as listener,
+        publishing(tmp_path, broker.port, start=False) as publisher,
+    ):
+        topic, got = "posewatch/door/enabled/set", []
+        publisher.subscribe(topic, got.append)
+        publisher.start()
+        wait_for(lambda: publisher.connected)
+        listener.say(topic, b"ON" * 2_000_000)
+        wait_for(lambda: publisher.commands_ignored == 1)
+        length = int(re.search(r"reason='(\d+) bytes'", caplog.text)[1])
+        assert length < 70_000  # of 4,000,000: no more was ever held
+        listener.say(topic, "OFF")
+        wait_for(lambda: got == [b"OFF"])
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="of Linux")
