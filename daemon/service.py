@@ -126,7 +126,8 @@ class Service:
         for channel in self._channels:
             if channel.gone:
                 with channel.lock:
-                    self._publish(channel.end(EndReason.CAMERA_LOST))
+                    if channel.gone:  # still: the lock may have been a worker's, with the first frame since
+                        self._publish(channel.end(EndReason.CAMERA_LOST))
 
     def _look_after_the_store(self) -> None:
         """Keeps the store in order; says so where the disk fails or is well again, or messages were lost."""

@@ -25,7 +25,28 @@ _CONNECT_TIMEOUT = 10.0
 _SOCKET_TIMEOUT = 5.0
 _HEADER = 16  # bytes of a packet besides topic and payload, at most
 _MAX_UNSENT = 16384  # bytes that the system takes from us before the network has taken what was there
-_MAX_INCOMING = 65536  # bytes of a packet that a broker may send us, where the protocol can say so
+_MAX_INCOMING = 65536  # bytes of a packet that a broker may send us
+
+
+class _FirstBytes(bytearray):
+    """Keeps the beginning of what is added to it."""
+
+    def __iadd__(self, more: Any) -> _FirstBytes:  # type: ignore[misc]
+        self.extend(more[: max(0, _MAX_INCOMING - len(self))])
+        return self
+
+
+class _Client(mqtt.Client):
+    """Takes in no more of a packet than `_MAX_INCOMING` bytes, whatever its length.
+
+    Anybody who may write to a topic of a command could fill the memory: brokers hand on 256 MB, and MQTT
+    3.1.1 has no words for a limit. A longer packet comes out short of its end, and is no command either way.
+    """
+
+    def _packet_read(self) -> MQTTErrorCode:
+        if type(self._in_packet["packet"]) is bytearray:
+            self._in_packet["packet"] = _FirstBytes()
+        return super()._packet_read()
 
 
 class ConnectionProblem(Exception):  # noqa: N818
@@ -120,7 +141,7 @@ class Connection:
 
     def _make_client(self, will: tuple[str, str]) -> mqtt.Client:
         settings = self._settings
-        client = mqtt.Client(
+        client = _Client(
             CallbackAPIVersion.VERSION2,
             settings.client_id,
             protocol=mqtt.MQTTv5 if settings.protocol == "5" else mqtt.MQTTv311,
@@ -134,7 +155,7 @@ class Connection:
         client.will_set(*will, qos=1, retain=True)
         client.on_connect, client.on_disconnect = self._connected, self._disconnected
         client.on_publish, client.on_message = self._acknowledge, self._receive
-        client.on_socket_open = _keep_queue_short
+        client.on_socket_open = self._tune
         return client
 
     def _options(self) -> dict[str, Any]:
@@ -181,9 +202,13 @@ class Connection:
             topic = "?"
         self._on_message(topic, bytes(received.payload), received.retain)
 
+    def _tune(self, _client: Any, _data: Any, connected: Any) -> None:
+        """On a slow link an alert would wait behind megabytes in the system's buffer.
 
-def _keep_queue_short(_client: Any, _data: Any, connected: Any) -> None:
-    """On a slow link an alert would wait behind megabytes in the system's buffer."""
-    if isinstance(connected, socket.socket) and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        with contextlib.suppress(OSError):
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MAX_UNSENT)
+        And on one that takes nothing, for the keep-alive to run out twice.
+        """
+        unanswered = int(1000 * max(5.0, self._settings.keepalive / 2))
+        for name, value in (("TCP_NOTSENT_LOWAT", _MAX_UNSENT), ("TCP_USER_TIMEOUT", unanswered)):
+            if isinstance(connected, socket.socket) and hasattr(socket, name):
+                with contextlib.suppress(OSError):
+                    connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

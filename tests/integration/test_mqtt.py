@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from servers import MOSQUITTO, Broker, Gate, wait_for
 from daemon.config.mqtt import MqttConfig
 from daemon.messages import Message
 from daemon.mqtt import CommandError, Publisher, read_choice, read_switch
+from daemon.mqtt.connection import Connection
 from daemon.storage import Store
 
 PROTOCOLS = pytest.mark.parametrize(
@@ -306,6 +309,34 @@ def test_two_clients_of_one_id_are_told_so(tmp_path, caplog, protocol):
         publishing(other, broker.port, protocol=protocol),
     ):
         wait_for(lambda: "has another client the mqtt.client_id 'posewatch' as well" in caplog.text)
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
+def test_a_huge_command_fills_no_memory(tmp_path, caplog):
+    with (
+        Broker(tmp_path) as broker,
+        Listener(broker.port) as listener,
+        publishing(tmp_path, broker.port, start=False) as publisher,
+    ):
+        topic, got = "posewatch/door/enabled/set", []
+        publisher.subscribe(topic, got.append)
+        publisher.start()
+        wait_for(lambda: publisher.connected)
+        listener.say(topic, b"ON" * 2_000_000)
+        wait_for(lambda: publisher.commands_ignored == 1)
+        length = int(re.search(r"reason='(\d+) bytes'", caplog.text)[1])
+        assert length < 70_000  # of 4,000,000: no more was ever held
+        listener.say(topic, "OFF")
+        wait_for(lambda: got == [b"OFF"])
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="of Linux")
+def test_what_is_not_acknowledged_ends_the_connection_after_half_a_keep_alive():
+    """The system's own limit is a quarter of an hour, the keep-alive's a minute."""
+    connection = Connection(MqttConfig(keepalive=30), ("a", "b"), lambda *_: None, threading.Event())
+    with socket.socket() as one:
+        connection._tune(None, None, one)
+        assert one.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 15_000
 
 
 def test_switched_off_it_keeps_the_history_only(tmp_path):

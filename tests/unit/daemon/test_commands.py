@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from daemon.mqtt.commands import CommandError, Commands, read_choice, read_switch
@@ -34,6 +34,8 @@ def test_a_choice_is_a_known_name(payload):
             read_choice(payload, known)
 
 
+@example("x", bytes(256), False)
+@example("x", bytes(257), False)  # bytes of any length are seldom that long
 @given(st.text(max_size=50), st.binary(max_size=600), st.booleans())
 def test_taking_never_raises_and_counts(topic, payload, retained):
     commands = Commands()
