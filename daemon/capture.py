@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
+_RATE_AFTER, _RATE_EVERY = 5.0, 30.0  # seconds of streaming before its rate is told, and between two times
+_RATE_CHANGE = 0.1  # share by which it must differ
 _STABLE_SECONDS = 5.0  # a stream that lasted this long makes the next wait short again
 
 
@@ -75,7 +77,8 @@ class Camera:
     """Captures one camera in one thread.
 
     Frames are converted when they are taken, so a frame that nobody takes costs its decoding only.
-    `on_frame()` and `on_status(name, status)` are called from the capture thread, without any lock held.
+    `on_frame()` and `on_status(name, status)`, of a change of the state or of the rate, are called from the
+    capture thread, without any lock held.
 
     Args:
         name: name of the camera.
@@ -104,6 +107,7 @@ class Camera:
         self._state, self._since = CameraState.DISABLED, clock()
         self._reason: Reason | None = None
         self._arrivals: deque[float] = deque(maxlen=60)
+        self._told_rate, self._rate_due = 0.0, float("inf")
         self._index = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -256,11 +260,25 @@ class Camera:
                 self._pending = _Pending(index, picture, captured_at, when)
         if self._state is not CameraState.STREAMING:
             self._set_state(CameraState.STREAMING, None, stopping)
+            self._told_rate, self._rate_due = 0.0, self._monotonic() + _RATE_AFTER
+        elif self._monotonic() >= self._rate_due:
+            self._tell_rate(stopping)
         if not wanted:
             return due
         self._call(self.on_frame)
         # On the grid of the limit, so that 25 fps limited to 15 gives 15, not 12.5.
         return when + period if when - due > period else due + period
+
+    def _tell_rate(self, stopping: threading.Event) -> None:
+        """Says how many frames a second come: when a stream begins that is not known yet."""
+        self._rate_due = self._monotonic() + _RATE_EVERY
+        status = self.status
+        if stopping.is_set() or abs(status.fps - self._told_rate) <= _RATE_CHANGE * self._told_rate:
+            return
+        self._told_rate = status.fps
+        if self.on_status is not None:
+            on_status = self.on_status
+            self._call(lambda: on_status(self.name, status))
 
     def _set_state(
         self, state: CameraState, reason: Reason | None, stopping: threading.Event | None = None

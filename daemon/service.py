@@ -213,7 +213,10 @@ class Service:
         return reports.storage_state(self._topics, status, dropped)
 
     def _on_status(self, camera: str, status: CameraStatus) -> None:
-        _log.info("camera_state camera=%s state=%s reason=%s", camera, status.state.value, status.reason)
+        reason = status.reason.value if status.reason else None
+        _log.info(
+            "camera_state camera=%s state=%s reason=%s fps=%s", camera, status.state.value, reason, status.fps
+        )
         self._publish([reports.camera_status(self._topics, camera, status)])
 
     def _on_switch(self, channel: Channel, switch: str, payload: bytes) -> None:

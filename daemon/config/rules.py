@@ -45,6 +45,14 @@ class FallRule(RuleBase):
         le=1.0,
     )
     severity: Severity = Field(default="critical", title="Severity", description="Part of the alert.")
+    cooldown: Duration = Field(
+        default=5.0,
+        title="Cool-down",
+        description="After an alert has cleared, none of this rule for this long, see cooldown_by; short, "
+        "as who has got up may fall again.",
+        ge=0.0,
+        le=86400.0,
+    )
 
 
 class LyingRule(RuleBase):

@@ -85,6 +85,27 @@ def test_streams_frames_with_growing_times(server: RtspServer) -> None:
     assert abs(frames[-1].monotonic - time.monotonic()) < 5
 
 
+def test_the_rate_is_told_once_it_is_known(clips: Path) -> None:
+    """By a clock that runs a hundred times as fast: the file is not played in its own time."""
+    start = time.monotonic()
+    camera = Camera(
+        "door",
+        settings(str(clips / "door.mp4"), realtime=False, loop=True),
+        monotonic=lambda: start + 100 * (time.monotonic() - start),
+    )
+    told: list[CameraStatus] = []
+    camera.on_status = lambda _, status: told.append(status)
+    camera.start()
+    wait_for(lambda: any(status.fps > 0 for status in told), what="the rate")
+    camera.stop()
+    states = [status.state for status in told]
+    assert states[:2] == [CameraState.CONNECTING, CameraState.STREAMING]
+    rated = next(status for status in told if status.fps > 0)
+    assert rated.state is CameraState.STREAMING
+    assert rated.since == told[1].since  # since when it streams, not since when the rate is known
+    assert told[-1].state is CameraState.DISABLED
+
+
 def test_comes_back_after_the_server_was_killed(server: RtspServer) -> None:
     with Watched(settings(server.url("door.mp4"))) as watched:
         wait_for(watched.streaming)

@@ -254,7 +254,11 @@ def test_the_cool_down_holds_for_a_new_track_in_the_same_place():
         Part(again + 2, "falling", 0.8, TIPPING),
         Part(again + 3, "standing"),
     )
-    assert [kind for kind, _ in Camera().play(30.0, a=old, b=new).alerted("fall")] == ["raised", "cleared"]
+    rule = {"fall": FallRule(type="fall", cooldown=30.0)}
+    assert [kind for kind, _ in Camera(rule).play(30.0, a=old, b=new).alerted("fall")] == [
+        "raised",
+        "cleared",
+    ]
     elsewhere = tuple(replace(one, box=_moved(one.box, 250)) for one in new)
     kinds = Camera().play(30.0, a=old, b=elsewhere).alerted("fall")
     assert [kind for kind, _ in kinds] == ["raised", "cleared", "raised", "cleared"]
@@ -664,3 +668,14 @@ def test_an_alert_goes_on_when_its_person_gets_another_name():
 
 def test_without_that_it_is_another_alert():
     assert sorted(_entry_alerts(3.0, {}, "old")) == ["cleared", "raised", "raised"]
+
+
+def test_who_gets_up_and_falls_again_is_alerted_again_at_once():
+    """Ten seconds after the first alert has cleared: with the cool-down of other rules it would be missed."""
+    up, again = 8.0, 24.0
+    story = (*FALL, Part(up, "standing"), Part(up + 1, "walking"), Part(again, "falling", 0.7, TIPPING),
+             Part(again + 0.8, "lying", box=DOWN))  # fmt: skip
+    alerts = Camera().play(40.0, a=story).alerted("fall")
+    assert [kind for kind, _ in alerts] == ["raised", "cleared", "raised"]
+    assert alerts[1][1] <= up + 6.0
+    assert again <= alerts[2][1] <= again + 1.0
