@@ -17,6 +17,7 @@ from daemon.config import Config
 from daemon.engines import Engines
 from daemon.homeassistant import BIRTH, announce, birth_topic
 from daemon.media import MediaLibrary
+from daemon.media.retained import pictures_that_stay
 from daemon.messages import Message
 from daemon.mqtt import Publisher, read_choice, read_switch
 from daemon.pipeline import watches_fights
@@ -183,13 +184,7 @@ class Service:
         current = {topics.info(), topics.storage()}
         for channel in self._channels:
             current |= {topics.camera_status(channel.name)}
-            pictures = channel.settings.snapshots
-            if pictures.retain and pictures.publish:
-                current |= {
-                    topics.snapshot(channel.name, name)
-                    for name, rule in channel.rules.items()
-                    if (rule.snapshot or pictures.style) != "none"  # the last one would stay for good
-                }
+            current |= pictures_that_stay(channel.name, channel.settings, channel.rules, topics, self._store)
         return current
 
     def _initial_state(self) -> list[Message]:

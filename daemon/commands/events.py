@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -67,11 +68,14 @@ def run(options: argparse.Namespace) -> int:
     since = time.time() if options.follow and options.since is None else options.since
     wanted = HistoryFilter(since, options.until, options.camera, options.rule, options.kind, options.id)
     head = "" if options.json else _row("TIME", "KIND", "CAMERA", "WHAT", "TYPE", "SCORE", "SECONDS", "ID")
+    found = False
     for line in _lines(folder, wanted, options.follow):
-        if head:
+        if head and not found:
             print(head)
-            head = ""
+        found = True
         print(_json(line) if options.json else _table(line), flush=options.follow)
+    if not found:
+        print("nothing found", file=sys.stderr)
     return 0
 
 

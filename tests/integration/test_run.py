@@ -16,8 +16,11 @@ from listening import Listener
 from running import Daemon
 from servers import Broker, Gate, RtspServer, free_port, wait_for
 
+from daemon.config import load_config
 from daemon.demo.servers import transcode
+from daemon.media.retained import pictures_that_stay
 from daemon.storage import Store
+from daemon.topics import Topics
 
 CONFIG = """\
 mqtt: {{host: 127.0.0.1, port: {port}, client_id: posewatch-test}}
@@ -354,25 +357,28 @@ def test_home_assistant_is_told_everything_again_when_it_starts(pose_model: Path
 
 
 @pytest.mark.parametrize(
-    ("settings", "stays"),
+    ("settings", "before", "stays"),
     [
-        ("{retain: true}", True),
-        ("{retain: false}", False),
-        ("{retain: true, publish: false}", False),
-        ("{retain: true, style: none}", False),
+        ("{retain: true}", "{retain: true, quality: 60}", True),
+        ("{retain: false}", "{retain: true}", False),
+        ("{retain: true, publish: false}", "{retain: true}", False),
+        ("{retain: true, style: none}", "{retain: true}", False),
+        ("{retain: true}", "{retain: true, style: full}", False),  # it shows more than it may now
     ],
 )
 def test_a_picture_that_no_other_will_replace_does_not_stay_at_the_broker(
-    settings: str, stays: bool, pose_model: Path, tmp_path: Path
+    settings: str, before: str, stays: bool, pose_model: Path, tmp_path: Path
 ) -> None:
     assert pose_model.is_file()
     topic = "posewatch/street/snapshot/about"
-    store = Store(tmp_path / "state")
-    store.remember_retained([topic])
-    store.close()
     config = tmp_path / "posewatch.yaml"
     url = f"rtsp://127.0.0.1:{free_port()}/nobody"
     with Broker(tmp_path) as broker, Listener(broker.port) as listener:
+        config.write_text(f"{CONFIG.format(port=broker.port, url=url)}snapshots: {before}\n")
+        store, settings_before = Store(tmp_path / "state"), load_config(config).cameras["street"]
+        store.remember_retained([topic])
+        pictures_that_stay("street", settings_before, settings_before.rules, Topics(), store)
+        store.close()
         config.write_text(f"{CONFIG.format(port=broker.port, url=url)}snapshots: {settings}\n")
         picture = b"\xff\xd8\xff of a former process"
         listener.client.publish(topic, picture, qos=1, retain=True).wait_for_publish(10)
