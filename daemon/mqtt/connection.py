@@ -44,8 +44,9 @@ class _Client(mqtt.Client):
     """
 
     def _packet_read(self) -> MQTTErrorCode:
-        if type(self._in_packet["packet"]) is bytearray:
-            self._in_packet["packet"] = _FirstBytes()
+        with contextlib.suppress(AttributeError, KeyError, TypeError):  # of a paho that keeps it elsewhere
+            if type(self._in_packet["packet"]) is bytearray:
+                self._in_packet["packet"] = _FirstBytes()
         return super()._packet_read()
 
 
