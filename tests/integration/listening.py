@@ -47,9 +47,7 @@ class Listener:
         assert subscribed.wait(10)
 
     def _take(self, _client: object, _data: object, message: mqtt.MQTTMessage) -> None:
-        if not message.topic.startswith("test/") and not message.topic.endswith(
-            ("/set", "homeassistant/status")
-        ):
+        if not message.topic.startswith("test/") and not message.topic.endswith(_OF_OTHERS):
             self.checker.check_wire(message.topic, message.payload)
         body: Any = message.payload
         if not message.payload.startswith(b"\xff\xd8"):  # a JPEG stays as it is

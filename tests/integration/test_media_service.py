@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import stat
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,9 +13,9 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
+from listening import Listener
+from running import Daemon
 from servers import Broker, RtspServer, wait_for
 
 from daemon.demo.servers import transcode
@@ -44,27 +40,9 @@ cameras:
 """
 
 
-class Listener:
-    """Alerts, pictures and the camera's state in the order in which they came."""
-
-    def __init__(self, port: int) -> None:
-        self.received: list[tuple[str, bytes]] = []
-        subscribed = threading.Event()
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2)
-        self.client.on_message = lambda _c, _d, one: self.received.append((one.topic, one.payload))
-        self.client.on_subscribe = lambda *_: subscribed.set()
-        self.client.connect("127.0.0.1", port)
-        self.client.loop_start()
-        self.client.subscribe("posewatch/#", 1)
-        assert subscribed.wait(10)
-
-    def raised(self) -> list[dict[str, Any]]:
-        alerts = [json.loads(body) for topic, body in list(self.received) if topic.endswith("/alerts")]
-        return [alert for alert in alerts if alert["type"] == "raised"]
-
-    def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
+def raised(listener: Listener) -> list[dict[str, Any]]:
+    """Alerts that were raised."""
+    return [alert for alert in listener.bodies("street/alerts") if alert["type"] == "raised"]
 
 
 @pytest.fixture(scope="module")
@@ -77,21 +55,10 @@ def videos(tmp_path_factory: pytest.TempPathFactory, footage: Path, pose_model: 
 
 @contextmanager
 def watching(folder: Path, broker: int, url: str, after: str) -> Iterator[tuple[Any, Listener]]:
-    config, log = folder / "posewatch.yaml", folder / "posewatch.log"
+    config = folder / "posewatch.yaml"
     config.write_text(CONFIG.format(port=broker, url=url, after=after))
-    listener = Listener(broker)
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "daemon.cli", "run", "-c", str(config)], stderr=output
-        )
-    try:
-        yield process, listener
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait(10)
-        listener.close()
-        print(log.read_text(errors="replace")[-4000:])
+    with Listener(broker) as listener, Daemon(config) as daemon:
+        yield daemon.process, listener
 
 
 def files(folder: Path) -> set[str]:
@@ -109,26 +76,25 @@ def test_pictures_come_before_their_alerts_and_clips_follow(videos: Path, tmp_pa
     state = tmp_path / "state"
     with RtspServer(videos) as camera, Broker(tmp_path) as broker:
         with watching(tmp_path, broker.port, camera.url("street.mp4"), "1s") as (process, listener):
-            wait_for(lambda: process.poll() is not None or len(listener.raised()) >= 2, SLOW, "two alerts")
-            clip = state / listener.raised()[0]["clip"]["file"]
+            wait_for(lambda: process.poll() is not None or len(raised(listener)) >= 2, SLOW, "two alerts")
+            clip = state / raised(listener)[0]["clip"]["file"]
             wait_for(clip.is_file, SLOW, "the first clip")  # while the daemon runs on
             process.terminate()
             assert process.wait(20) == 0
-        received, raised = listener.received, listener.raised()
+        alerts = raised(listener)
     # Each picture right before its alert, the same as the file.
     names = {"posewatch/street/snapshot/about": "snapshot", "posewatch/street/alerts": "alerts"}
-    order = [names[topic] for topic, _ in received if topic in names]
-    kinds = [json.loads(body)["type"] for topic, body in received if topic.endswith("/alerts")]
+    order = [names[one.topic] for one in listener.received if one.topic in names]
+    kinds = [alert["type"] for alert in listener.bodies("street/alerts")]
     expected: list[str] = []
     for kind in kinds:
         expected += ["snapshot", "alerts"] if kind == "raised" else ["alerts"]
     assert order == expected
-    pictures = [body for topic, body in received if topic == "posewatch/street/snapshot/about"]
-    for alert, picture in zip(raised, pictures, strict=True):
+    for alert, picture in zip(alerts, listener.bodies("street/snapshot/about"), strict=True):
         assert (state / alert["snapshot"]["file"]).read_bytes() == picture
         image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
         assert image[:200, 420:].max() <= 8  # the privacy mask
-    named = {alert["snapshot"]["file"] for alert in raised} | {alert["clip"]["file"] for alert in raised}
+    named = {alert["snapshot"]["file"] for alert in alerts} | {alert["clip"]["file"] for alert in alerts}
     assert files(state) == named
     for name in named:
         assert stat.S_IMODE((state / name).stat().st_mode) == 0o600
@@ -143,15 +109,15 @@ def test_sigterm_and_a_lost_camera_leave_clips_that_play(videos: Path, tmp_path:
         camera, broker = stack.enter_context(RtspServer(videos)), stack.enter_context(Broker(tmp_path))
         url = camera.url("street.mp4")
         process, listener = stack.enter_context(watching(tmp_path, broker.port, url, "5m"))
-        wait_for(lambda: process.poll() is not None or listener.raised(), SLOW, "an alert")
-        lost = state / listener.raised()[0]["clip"]["file"]
+        wait_for(lambda: process.poll() is not None or raised(listener), SLOW, "an alert")
+        lost = state / raised(listener)[0]["clip"]["file"]
         assert not lost.exists()
         camera.kill()
         wait_for(lost.is_file, SLOW, "the end of the clip")
-        count = len(listener.raised())
+        count = len(raised(listener))
         camera.start()
-        wait_for(lambda: len(listener.raised()) > count, SLOW, "an alert of the camera that is back")
-        ended = state / listener.raised()[-1]["clip"]["file"]
+        wait_for(lambda: len(raised(listener)) > count, SLOW, "an alert of the camera that is back")
+        ended = state / raised(listener)[-1]["clip"]["file"]
         assert ended != lost
         assert not ended.exists()
         started = time.monotonic()
@@ -168,18 +134,18 @@ def test_after_kill_9_nothing_half_written_stays(videos: Path, tmp_path: Path) -
     with RtspServer(videos) as camera, Broker(tmp_path) as broker:
         url = camera.url("street.mp4")
         with watching(tmp_path, broker.port, url, "5m") as (process, listener):
-            wait_for(lambda: process.poll() is not None or listener.raised(), SLOW, "an alert")
+            wait_for(lambda: process.poll() is not None or raised(listener), SLOW, "an alert")
             wait_for(
                 lambda: any(one.endswith(".part") for one in files(state)), SLOW, "a clip that is written"
             )
             process.kill()
             process.wait(10)
-            kept = {alert["snapshot"]["file"] for alert in listener.raised()}
+            kept = {alert["snapshot"]["file"] for alert in raised(listener)}
         assert any(name.endswith(".part") for name in files(state))
         with watching(tmp_path, broker.port, url, "5m") as (process, again):
-            wait_for(lambda: process.poll() is not None or again.raised(), SLOW, "an alert")
+            wait_for(lambda: process.poll() is not None or raised(again), SLOW, "an alert")
             left = {name for name in files(state) if name.endswith(".part")}
-            assert not {name for name in left if again.raised()[0]["id"] not in name}
+            assert not {name for name in left if raised(again)[0]["id"] not in name}
             process.terminate()
             assert process.wait(20) == 0
     assert kept <= files(state)
