@@ -130,6 +130,11 @@ class Daemon:
             self.publish([Message(_TOPIC.format("events"), payload, 1)])
 
     @property
+    def acknowledged(self) -> list[Key]:
+        """What the broker has taken over, as far as it is known."""
+        return self.sent[: len(self.sent) - self.publisher.queued]
+
+    @property
     def is_done(self) -> bool:
         return self.publisher.connected and not self.publisher.queued
 
@@ -150,22 +155,42 @@ def _outcome(daemon: Daemon, consumer: Consumer, since: float, **log: Any) -> Ou
     return Outcome(list(daemon.sent), list(consumer.keys), seconds, dict(consumer.state), log)
 
 
+def _kill(broker: Broker, consumer: Consumer) -> None:
+    broker.kill()
+    wait_for(lambda: not consumer.subscribed.is_set(), what="the consumer noticing")
+
+
+def _restart(broker: Broker, consumer: Consumer) -> None:
+    broker.start()
+    assert consumer.subscribed.wait(20)
+
+
 def killed_mid_alert(folder: Path) -> Outcome:
-    """The broker is killed while messages of an alert are on their way; it has its sessions on disk."""
+    """The broker is killed while messages of an alert are on their way.
+
+    What it had acknowledged is with the consumer by then, and the consumer is back before the daemon: a broker
+    that dies with what it has taken over loses that by itself, which no sender can help.
+    """
     settings = _PERSISTENT.format(folder) + _UNLIMITED
     with (
         Broker(folder, settings=settings) as broker,
+        Gate(broker.port) as gate,
         Consumer(broker.port) as consumer,
-        Daemon(folder / "state", broker.port) as daemon,
+        Daemon(folder / "state", gate.port) as daemon,
     ):
         for _ in range(3):
             daemon.say("raised")
             wait_for(consumer.has(daemon.sent), what="the alert")
             daemon.say("updated")
             daemon.stories(30)
-            broker.kill()
+            gate.freeze()  # what is on its way stays so, in both directions
+            wait_for(lambda: consumer.has(daemon.acknowledged)(), what="what the broker has taken over")
+            _kill(broker, consumer)
+            gate.shut()
+            gate.thaw()
             daemon.stories(30)
-            broker.start()
+            _restart(broker, consumer)
+            gate.open()
             since = time.monotonic()
             wait_for(lambda: daemon.is_done, _SLOW)
         return _outcome(daemon, consumer, since)
@@ -183,13 +208,12 @@ def restarted_without_persistence(folder: Path) -> Outcome:
         daemon.say("raised")
         wait_for(lambda: daemon.is_done)
         gate.shut()
-        broker.kill()
+        _kill(broker, consumer)
         daemon.say("updated")
         daemon.stories(100)
         daemon.say("raised")
         consumer.state.clear()
-        broker.start()
-        assert consumer.subscribed.wait(20)
+        _restart(broker, consumer)
         gate.open()
         since = time.monotonic()
         outcome = _outcome(daemon, consumer, since)
