@@ -168,7 +168,7 @@ def _restart(broker: Broker, consumer: Consumer) -> None:
 def killed_mid_alert(folder: Path) -> Outcome:
     """The broker is killed while messages of an alert are on their way.
 
-    What it had acknowledged is with the consumer by then, and the consumer is back before the daemon: a broker
+    What it had acknowledged is with the consumer by then, and the consumer is back before the daemon: one
     that dies with what it has taken over loses that by itself, which no sender can help.
     """
     settings = _PERSISTENT.format(folder) + _UNLIMITED
