@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Protocol
 
 from daemon.config import CameraConfig, Rule
+from daemon.storage import Store
 from daemon.topics import Topics
 
 __all__ = ["pictures_that_stay"]
 
 
-class Notes(Protocol):
-    """What is remembered over restarts."""
-
-    def get(self, name: str) -> str | None:
-        """The value under a name."""
-
-    def set(self, name: str, value: str) -> None:
-        """Remembers a value."""
-
-
 def pictures_that_stay(
-    camera: str, settings: CameraConfig, rules: Mapping[str, Rule], topics: Topics, notes: Notes
+    camera: str, settings: CameraConfig, rules: Mapping[str, Rule], topics: Topics, store: Store
 ) -> set[str]:
     """Topics of a camera's retained pictures that were made as new ones would be.
 
@@ -35,7 +25,7 @@ def pictures_that_stay(
         settings: the camera's.
         rules: that it goes by.
         topics: where pictures go.
-        notes: how pictures were made is remembered here.
+        store: how pictures were made is remembered here.
     """
     pictures = settings.snapshots
     masks = sorted(list(mask.points) for mask in settings.privacy_masks.values())
@@ -43,11 +33,11 @@ def pictures_that_stay(
     made = {name: json.dumps([style, masks]) for name, style in styles.items()}
     note = f"{camera}/pictures"
     try:
-        before = json.loads(notes.get(note) or "{}")
+        before = json.loads(store.get(note) or "{}")
     except ValueError:  # of a damaged database
         before = {}
     if before != made:
-        notes.set(note, json.dumps(made))
+        store.set(note, json.dumps(made))
     if not (pictures.retain and pictures.publish):
         return set()
     return {

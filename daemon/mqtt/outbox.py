@@ -50,7 +50,6 @@ class Outbox:
         self._inflight: dict[int, _Sent] = {}
         self._resent = float("-inf")  # monotonic seconds
         self._unsent: dict[int, int] = {}  # packet ids and bytes of QoS 0 that is not in the socket yet
-        self._last: Message | None = None
         self._ending = False
         # Large messages travel alone, so that it is known which one a connection ends at.
         self._held: _Sent | None = None  # such a one that waits until nothing else is on its way
