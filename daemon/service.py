@@ -111,8 +111,10 @@ class Service:
                 engine.detector(channel.settings.detect)
                 engine.estimator(channel.settings.pose)
                 engine.actions(channel.settings.actions)
-                if watches_fights(channel.settings):
+                fights = watches_fights(channel.settings)
+                if fights:
                     engine.fights(channel.settings.fights)
+                engine.versions(channel.settings, fights=fights)
 
     def _work(self, index: int, frame: Frame, engines: Engines) -> None:
         channel = self._channels[index]
