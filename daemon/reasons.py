@@ -19,6 +19,7 @@ class EndReason(str, Enum):
         SHUTDOWN: the service stopped.
         RESTART: the service ended without a goodbye, and closes at its next start what was open.
         CONFIG: the configuration changed.
+        FAILED: the code that watches this camera failed, and starts anew.
     """
 
     OVER = "over"
@@ -29,3 +30,4 @@ class EndReason(str, Enum):
     SHUTDOWN = "shutdown"
     RESTART = "restart"
     CONFIG = "config"
+    FAILED = "failed"

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["LatencyMeter", "StageClock"]
+__all__ = ["LATENCY_BUCKETS", "Histogram", "LatencyMeter", "RateMeter", "StageClock"]
 
+LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
+"""Upper bounds in seconds; what is above the last is in one more bucket."""
 
-_ORDER = ("read", "detect", "track", "pose", "action", "fight", "report")  # the way of a frame
+_ORDER = ("read", "detect", "track", "pose", "action", "fight", "report", "media")  # the way of a frame
 
 
 class StageClock:
@@ -54,17 +58,39 @@ class StageClock:
         return {name: 1000.0 * self.seconds[name] / (self.frames or self.calls[name]) for name in names}
 
 
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many values lay where, since the start.
+
+    Attributes:
+        counts: values of each bucket of `LATENCY_BUCKETS`, not cumulative, and above the last.
+        total: sum of all values in seconds.
+    """
+
+    counts: tuple[int, ...] = (0,) * (len(LATENCY_BUCKETS) + 1)
+    total: float = 0.0
+
+
 class LatencyMeter:
-    """Percentiles of the last `size` latencies; safe to use from several threads."""
+    """Percentiles of the last `size` latencies, and all of them as a histogram; safe in several threads."""
 
     def __init__(self, size: int = 500) -> None:
         self._values: deque[float] = deque(maxlen=size)
+        self._counts = [0] * (len(LATENCY_BUCKETS) + 1)
+        self._total = 0.0
         self._lock = threading.Lock()
 
     def add(self, seconds: float) -> None:
         """Adds one latency in seconds."""
         with self._lock:
             self._values.append(seconds)
+            self._counts[bisect_left(LATENCY_BUCKETS, seconds)] += 1
+            self._total += seconds
+
+    def histogram(self) -> Histogram:
+        """All values since the start."""
+        with self._lock:
+            return Histogram(tuple(self._counts), self._total)
 
     def percentiles(self) -> dict[str, float | None]:
         """{"p50", "p95"} in milliseconds; None before the first value."""
@@ -74,3 +100,36 @@ class LatencyMeter:
             return {"p50": None, "p95": None}
         p50, p95 = np.percentile(values, (50, 95)) * 1000.0
         return {"p50": round(float(p50), 1), "p95": round(float(p95), 1)}
+
+
+class RateMeter:
+    """How fast a count grows, over the last `span` seconds.
+
+    Args:
+        span: seconds.
+
+    Example:
+        >>> meter = RateMeter()
+        >>> for second in range(11):
+        ...     meter.add(15 * second, float(second))
+        >>> meter.rate
+        15.0
+    """
+
+    def __init__(self, span: float = 10.0) -> None:
+        self._span = span
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def add(self, count: int, now: float) -> None:
+        """Takes the count at a time, in monotonic seconds."""
+        self._seen.append((now, count))
+        while len(self._seen) > 2 and now - self._seen[1][0] >= self._span:
+            self._seen.popleft()
+
+    @property
+    def rate(self) -> float:
+        """A second; 0 before the second count."""
+        if len(self._seen) < 2:
+            return 0.0
+        (start, first), (end, last) = self._seen[0], self._seen[-1]
+        return round(max(last - first, 0) / max(end - start, 1e-3), 2)

@@ -74,6 +74,14 @@ class Topics:
         """Retained: whether messages are safe on disk."""
         return f"{self.prefix}/storage"
 
+    def config(self) -> str:
+        """Retained: whether the configuration file was accepted when it was loaded last."""
+        return f"{self.prefix}/config"
+
+    def tamper(self, camera: str) -> str:
+        """Retained: whether somebody covers, turns or blinds the camera."""
+        return f"{self.prefix}/{_level(camera)}/tamper"
+
     def switch_set(self, camera: str, switch: str) -> str:
         """Where commands for a switch come in."""
         return f"{self.prefix}/{_level(camera)}/{switch}/set"

@@ -32,6 +32,8 @@ _KINDS = (  # ends of topics; the first that fits
     (r"/stats", "stats"),
     (r"/info", "info"),
     (r"/storage", "storage"),
+    (r"/config", "config"),
+    (r"/[^/]+/tamper", "tamper"),
     (r"/status", "status"),  # of the service, or of a camera: a prefix has as many levels as it likes
 )
 _PATTERNS = tuple((re.compile(f".+{ending}"), kind) for ending, kind in _KINDS)
