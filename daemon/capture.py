@@ -100,6 +100,8 @@ class Camera:
         self.on_status: Callable[[str, CameraStatus], None] | None = None
         self.frames_in = 0
         self.frames_dropped = 0
+        self.frames_damaged = 0
+        self.reconnects = 0
         self._settings = settings
         self._clock, self._monotonic = clock, monotonic
         self._lock = threading.Lock()
@@ -117,6 +119,14 @@ class Camera:
         """How the camera is now."""
         with self._lock:
             return CameraStatus(self._state, self._reason, self._since, self._fps())
+
+    @property
+    def has_died(self) -> bool:
+        """Whether its thread ended although nobody stopped it and its pictures did not end."""
+        thread = self._thread
+        if thread is None or thread.is_alive() or self._stopping.is_set():
+            return False
+        return self._state is not CameraState.DISABLED
 
     def start(self) -> None:
         """Starts capturing; does nothing while it runs."""

@@ -6,8 +6,9 @@ thread a session is a sequential resource, and one set a worker keeps every core
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from classifier.fights.model import FightModel
 from classifier.model import ActionModel
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Engines"]
 
 _POSE_VARIANTS = ("full", "lite", "heavy")
+_KeyT = TypeVar("_KeyT")
+_ValueT = TypeVar("_ValueT")
 
 
 class Engines:
@@ -40,7 +43,7 @@ class Engines:
         Raises:
             ModelError: the model file is missing, damaged, of an unknown layout or of another input size.
         """
-        key = (str(settings.model), settings.size, settings.score, settings.iou, settings.max_people)
+        key = _detector_key(settings)
         if key not in self._detectors:
             self._detectors[key] = Detector(
                 settings.model,
@@ -66,7 +69,7 @@ class Engines:
         Raises:
             ModelError: the model file is missing or damaged, or the backend is not installed.
         """
-        key = (settings.backend, str(settings.model), settings.min_score)
+        key = _pose_key(settings)
         if key not in self._estimators:
             self._estimators[key] = _load_estimator(settings)
         return self._estimators[key]
@@ -99,12 +102,53 @@ class Engines:
         Raises:
             ModelError: a pose model is missing or damaged.
         """
-        pose = settings.pose
-        used = (settings.detect.model, pose.backend, pose.model, settings.actions.model)
-        key = (*map(str, used), str(settings.fights.model if fights else fights))
+        key = _versions_key(settings, fights=fights)
         if key not in self._versions:
             self._versions[key] = model_versions(settings, fights=fights)
         return self._versions[key]
+
+    def load(self, settings: CameraConfig, *, fights: bool) -> dict[str, dict[str, str]]:
+        """Loads everything that a camera needs; returns name and short sha256 of each model.
+
+        May be called while a worker uses what was loaded before.
+
+        Raises:
+            ModelError: a model file is missing or damaged, or a backend is not installed.
+        """
+        self.detector(settings.detect)
+        self.estimator(settings.pose)
+        self.actions(settings.actions)
+        if fights:
+            self.fights(settings.fights)
+        return self.versions(settings, fights=fights)
+
+    def keep(self, used: Sequence[tuple[CameraConfig, bool]]) -> None:
+        """Lets go of what none of these cameras needs, each given with whether it watches for fights."""
+        _keep(self._detectors, {_detector_key(one.detect) for one, _ in used})
+        _keep(self._estimators, {_pose_key(one.pose) for one, _ in used})
+        _keep(self._models, {str(one.actions.model) for one, _ in used})
+        _keep(self._fights, {str(one.fights.model) for one, fights in used if fights})
+        _keep(self._versions, {_versions_key(one, fights=fights) for one, fights in used})
+
+
+def _keep(loaded: dict[_KeyT, _ValueT], used: set[_KeyT]) -> None:
+    for key in list(loaded):
+        if key not in used:
+            loaded.pop(key, None)
+
+
+def _detector_key(settings: DetectConfig) -> tuple[object, ...]:
+    return (str(settings.model), settings.size, settings.score, settings.iou, settings.max_people)
+
+
+def _pose_key(settings: PoseConfig) -> tuple[object, ...]:
+    return (settings.backend, str(settings.model), settings.min_score)
+
+
+def _versions_key(settings: CameraConfig, *, fights: bool) -> tuple[str, ...]:
+    pose = settings.pose
+    used = (settings.detect.model, pose.backend, pose.model, settings.actions.model)
+    return (*map(str, used), str(settings.fights.model if fights else fights))
 
 
 def _load_estimator(settings: PoseConfig) -> PoseBackend:

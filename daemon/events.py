@@ -75,6 +75,11 @@ class EventReporter:
                 messages += self._miss(person.track.id, scene.monotonic)
         return messages + self._count(scene.monotonic)
 
+    @property
+    def people(self) -> int:
+        """Confirmed tracks, as last told."""
+        return self._counts[None]
+
     def states(self) -> list[Message]:
         """Retained counts as they are now; all 0 before the first scene."""
         return [self._people(zone, count) for zone, count in self._counts.items()]

@@ -6,7 +6,16 @@ import logging
 import os
 import socket
 
-__all__ = ["notify", "ready", "reloading", "status", "stopping", "watchdog", "watchdog_interval"]
+__all__ = [
+    "extend_timeout",
+    "notify",
+    "ready",
+    "reloading",
+    "status",
+    "stopping",
+    "watchdog",
+    "watchdog_interval",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +61,11 @@ def stopping() -> bool:
 def reloading(monotonic_usec: int) -> bool:
     """The configuration is being read again until `ready`; the time is CLOCK_MONOTONIC in microseconds."""
     return notify(f"RELOADING=1\nMONOTONIC_USEC={monotonic_usec}")
+
+
+def extend_timeout(seconds: float) -> bool:
+    """The start, the reload or the stop that is going on takes so long from now on."""
+    return notify(f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}")
 
 
 def watchdog_interval() -> float | None:

@@ -189,6 +189,11 @@ class CameraPipeline:
         return self._concluded(self._alerts.set_profile(profile, captured_at))
 
     @property
+    def people(self) -> int:
+        """Confirmed tracks, as last told."""
+        return self._events.people
+
+    @property
     def active_alerts(self) -> tuple[str, ...]:
         """Names of the rules that are ON."""
         return self._alerts.active

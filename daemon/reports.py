@@ -6,31 +6,59 @@ from importlib.metadata import version
 
 from daemon.capture import CameraStatus
 from daemon.config import Config
+from daemon.evidence import ModelVersions
+from daemon.figures import ConfigFigures, ServiceFigures
 from daemon.messages import Message, Payload
-from daemon.pipeline import watches_fights
 from daemon.storage.disk import StorageStatus
 from daemon.topics import Topics
 
-__all__ = ["camera_status", "info", "profile_state", "storage_state", "switch_state"]
+__all__ = ["camera_status", "config_state", "info", "profile_state", "stats", "storage_state", "switch_state"]
 
 
-def info(topics: Topics, config: Config, started_at: float) -> Message:
-    """Version, start (UTC epoch seconds), cameras, and the models of the first one."""
-    settings = next(iter(config.cameras.values()))
-    models = {
-        "detector": str(settings.detect.model or "bundled"),
-        "pose": str(settings.pose.model),
-        "actions": str(settings.actions.model or "bundled"),
-    }
-    if watches_fights(settings):
-        models["fights"] = str(settings.fights.model or "bundled")
+def info(topics: Topics, config: Config, started_at: float, models: ModelVersions) -> Message:
+    """Version, start (UTC epoch seconds), cameras, and the models of the first one, by name and sha256."""
     payload = {
         "version": version("posewatch"),
         "started_at": round(started_at, 3),
         "cameras": list(config.cameras),
-        "models": models,
+        "models": {kind: dict(model) for kind, model in models.items()},
     }
     return _state(topics.info(), payload)
+
+
+def config_state(topics: Topics, figures: ConfigFigures, since: float) -> Message:
+    """Whether the configuration file was accepted when it was loaded last; since when, UTC epoch seconds."""
+    payload = {
+        "state": figures.state,
+        "error": figures.error,
+        "loaded_at": round(figures.loaded_at, 3),
+        "since": round(since, 3),
+    }
+    return _state(topics.config(), payload)
+
+
+def stats(topics: Topics, figures: ServiceFigures) -> Message:
+    """Load and rates. To be replaced by the payload that health makes of the same figures."""
+    process, mqtt = figures.process, figures.mqtt
+    payload = {
+        "cpu": process.cpu,
+        "rss": process.rss,
+        "queue": mqtt.queued,
+        "mqtt": {"connected": mqtt.connected, "queued": mqtt.queued, "dropped": mqtt.dropped},
+        "storage": {"state": figures.storage_state, "reason": figures.storage_reason},
+        "commands_ignored": mqtt.commands_ignored,
+        "cameras": {
+            camera.name: {
+                "fps_in": camera.fps_in,
+                "fps_processed": camera.fps_processed,
+                "dropped": camera.frames_dropped,
+                "errors": camera.errors,
+                "latency_ms": dict(camera.latency_ms),
+            }
+            for camera in figures.cameras
+        },
+    }
+    return Message(topics.stats(), payload, qos=0, retain=False)
 
 
 def camera_status(topics: Topics, camera: str, status: CameraStatus) -> Message:

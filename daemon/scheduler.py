@@ -2,21 +2,25 @@
 
 At most one frame of a camera is in flight, because a camera's tracks are state. Nothing queues: a camera
 holds its newest frame only, so under overload every camera slows down evenly and latency stays bounded.
+Cameras and workers come and go while it runs.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["FrameSource", "Scheduler"]
+__all__ = ["FrameSource", "Scheduler", "Stuck"]
 
 _log = logging.getLogger(__name__)
 _ContextT = TypeVar("_ContextT")
 _FrameT_co = TypeVar("_FrameT_co", covariant=True)
 _FrameT = TypeVar("_FrameT")
+_STARVED = 10  # frames of each other camera that are taken before one that waits counts as forgotten
 
 
 class FrameSource(Protocol[_FrameT_co]):
@@ -32,91 +36,227 @@ class FrameSource(Protocol[_FrameT_co]):
         ...
 
 
-class Scheduler(Generic[_FrameT, _ContextT]):
-    """Runs `work(index, frame, context)` on a pool of threads, one context (set of models) a thread.
+_SourceT = TypeVar("_SourceT", bound="FrameSource[object]")
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """What makes no progress.
+
+    Attributes:
+        name: of the worker or the camera.
+        camera: whose frame it is.
+        seconds: for how long.
+        thread: identifier of the thread, for its stack; None where no thread has the frame.
+    """
+
+    name: str
+    camera: str
+    seconds: float
+    thread: int | None
+
+
+class _Worker(Generic[_ContextT]):
+    """One thread with its set of models, and what it has in hand."""
+
+    def __init__(self, number: int, context: _ContextT) -> None:
+        self.name, self.context = f"worker-{number}", context
+        self.thread: threading.Thread | None = None
+        self.leaving = False
+        self.camera: str | None = None
+        self.since = 0.0  # monotonic seconds, of the frame in hand
+
+
+class _Slot(Generic[_SourceT]):
+    """A camera with what the scheduler knows of it: since when, and since which frame, one waits."""
+
+    def __init__(self, source: _SourceT) -> None:
+        self.source = source
+        self.in_hand = False
+        self.due: tuple[float, int] | None = None
+
+
+class Scheduler(Generic[_SourceT, _FrameT, _ContextT]):
+    """Runs `work(source, frame, context)` on a pool of threads, one context (set of models) a thread.
 
     Args:
-        sources: the cameras; their index is handed to `work`.
+        sources: the cameras at the start; their names differ.
         contexts: one a worker thread; its length is the number of workers.
         work: processes one frame. An exception ends that frame only: it is logged and counted.
     """
 
     def __init__(
         self,
-        sources: Sequence[FrameSource[_FrameT]],
+        sources: Sequence[_SourceT],
         contexts: Sequence[_ContextT],
-        work: Callable[[int, _FrameT, _ContextT], None],
+        work: Callable[[_SourceT, _FrameT, _ContextT], None],
     ) -> None:
-        self._sources = list(sources)
         self._work = work
         self._condition = threading.Condition()
-        self._waiting = list(range(len(self._sources)))  # idle cameras, longest waiting first
-        self._stopping = False
-        self.errors = [0] * len(self._sources)
-        self.processed = [0] * len(self._sources)
-        self._threads = [
-            threading.Thread(target=self._run, args=(context,), name=f"worker-{n}", daemon=True)
-            for n, context in enumerate(contexts)
-        ]
+        self._slots = {source.name: _Slot(source) for source in sources}
+        self._waiting = list(self._slots)  # names of idle cameras, longest waiting first
+        self._started = self._stopping = False
+        self._taken = 0
+        self._taken_at = time.monotonic()
+        self._number = 0
+        self.errors: dict[str, int] = {}
+        self._workers: list[_Worker[_ContextT]] = [self._hire(context) for context in contexts]
 
     @property
     def workers(self) -> int:
         """Number of worker threads."""
-        return len(self._threads)
+        return len(self._workers)
+
+    @property
+    def busy(self) -> int:
+        """Workers that have a frame in hand."""
+        return sum(worker.camera is not None for worker in list(self._workers))
+
+    @property
+    def contexts(self) -> list[_ContextT]:
+        """The sets of models, one a worker."""
+        return [worker.context for worker in self._workers]
 
     def start(self) -> None:
         """Starts the workers."""
-        for thread in self._threads:
-            thread.start()
-
-    def wake(self) -> None:
-        """Tells the workers that a camera has a new frame. Cheap; called from capture threads."""
         with self._condition:
+            self._started = True
+        self.revive()
+
+    def revive(self) -> list[str]:
+        """Starts the workers that do not run: all at the start, later those that died; returns who had."""
+        died = []
+        with self._condition:
+            if not self._started or self._stopping:
+                return []
+            for worker in self._workers:
+                if worker.thread is not None and worker.thread.is_alive():
+                    continue
+                if worker.thread is not None:
+                    died.append(worker.name)
+                worker.camera = None
+                worker.thread = threading.Thread(
+                    target=self._run, args=(worker,), name=worker.name, daemon=True
+                )
+                worker.thread.start()
+        return died
+
+    def add(self, source: _SourceT) -> None:
+        """Takes frames of one more camera."""
+        with self._condition:
+            self._slots[source.name] = _Slot(source)
+            self._waiting.append(source.name)
             self._condition.notify()
 
+    def remove(self, name: str) -> None:
+        """Takes no more frames of a camera; one that is in hand comes to its end."""
+        with self._condition:
+            self._slots.pop(name, None)
+            self.errors.pop(name, None)
+            if name in self._waiting:
+                self._waiting.remove(name)
+
+    def resize(self, contexts: Sequence[_ContextT]) -> None:
+        """Goes on with these sets of models: those that have a worker keep it, the others get or lose one."""
+        wanted = {id(context) for context in contexts}
+        with self._condition:
+            had = {id(worker.context) for worker in self._workers}
+            for worker in self._workers:
+                worker.leaving = id(worker.context) not in wanted
+            self._workers = [worker for worker in self._workers if not worker.leaving]
+            self._workers += [self._hire(one) for one in contexts if id(one) not in had]
+            self._condition.notify_all()
+        self.revive()
+
+    def wake(self, name: str) -> None:
+        """Tells the workers that a camera has a new frame. Cheap; called from capture threads."""
+        with self._condition:
+            slot = self._slots.get(name)
+            if slot is not None and slot.due is None:
+                slot.due = (time.monotonic(), self._taken)
+            self._condition.notify()
+
+    def stuck(self, seconds: float, since: float = float("-inf")) -> list[Stuck]:
+        """What has made no progress for so long.
+
+        Args:
+            seconds: with one frame in hand, or with frames waiting and nobody who takes any.
+            since: monotonic seconds before which no time counts, as the whole process stood still.
+        """
+        now, found = time.monotonic(), []
+        with self._condition:
+            if not self._started or self._stopping:
+                return []
+            for worker in self._workers:
+                age = now - max(worker.since, since)
+                if worker.camera is not None and age > seconds:
+                    thread = worker.thread.ident if worker.thread else None
+                    found.append(Stuck(worker.name, worker.camera, age, thread))
+            for name, slot in self._slots.items():
+                if slot.due is None or slot.in_hand:
+                    continue
+                age, taken = now - max(slot.due[0], since), self._taken - slot.due[1]
+                idle = now - max(self._taken_at, since) > seconds
+                if age > seconds and (idle or taken > _STARVED * len(self._slots)):
+                    found.append(Stuck(f"camera-{name}", name, age, None))
+        return found
+
     def stop(self, timeout: float = 5.0) -> bool:
-        """Ends the workers after their current frame; False where one did not end in time."""
+        """Ends the workers after their current frame, within `timeout` seconds; False where one did not."""
         with self._condition:
             self._stopping = True
             self._condition.notify_all()
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(timeout)
-        return not any(thread.is_alive() for thread in self._threads)
+        until = time.monotonic() + timeout
+        threads = [worker.thread for worker in self._workers if worker.thread is not None]
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in threads)
 
-    def _run(self, context: _ContextT) -> None:
-        while (job := self._next()) is not None:
-            index, frame = job
+    def _hire(self, context: _ContextT) -> _Worker[_ContextT]:
+        self._number += 1
+        return _Worker(self._number - 1, context)
+
+    def _run(self, worker: _Worker[_ContextT]) -> None:
+        while (job := self._next(worker)) is not None:
+            slot, frame = job
+            name = slot.source.name
             try:
-                self._work(index, frame, context)
-                self.processed[index] += 1
+                self._work(slot.source, frame, worker.context)
             except Exception:
-                self.errors[index] += 1
-                _log.exception(
-                    "frame_failed camera=%s errors=%d", self._sources[index].name, self.errors[index]
-                )
+                self._count_error(name)
             finally:
                 with self._condition:
-                    self._waiting.append(index)
+                    worker.camera, slot.in_hand = None, False
+                    if self._slots.get(name) is slot:
+                        self._waiting.append(name)
                     self._condition.notify()
 
-    def _take(self, index: int) -> _FrameT | None:
+    def _take(self, slot: _Slot[_SourceT]) -> _FrameT | None:
         """A frame that cannot be converted is one camera's; without this it would end the worker."""
         try:
-            return self._sources[index].take()
+            frame: _FrameT | None = slot.source.take()  # type: ignore[assignment]
         except Exception:
-            self.errors[index] += 1
-            _log.exception("frame_failed camera=%s errors=%d", self._sources[index].name, self.errors[index])
+            self._count_error(slot.source.name)
             return None
+        return frame
 
-    def _next(self) -> tuple[int, _FrameT] | None:
+    def _count_error(self, name: str) -> None:
+        self.errors[name] = self.errors.get(name, 0) + 1
+        _log.exception("frame_failed camera=%s errors=%d", name, self.errors[name])
+
+    def _next(self, worker: _Worker[_ContextT]) -> tuple[_Slot[_SourceT], _FrameT] | None:
         with self._condition:
-            while not self._stopping:
-                for place, index in enumerate(self._waiting):
-                    frame = self._take(index)
+            while not (self._stopping or worker.leaving):
+                for place, name in enumerate(self._waiting):
+                    slot = self._slots[name]
+                    slot.due = None
+                    frame = self._take(slot)
                     if frame is not None:
                         del self._waiting[place]
-                        return index, frame
+                        worker.camera, worker.since = name, time.monotonic()
+                        slot.in_hand = True
+                        self._taken, self._taken_at = self._taken + 1, worker.since
+                        return slot, frame
                 # No frame can slip by: wake() needs the lock that wait() gives up.
                 self._condition.wait(timeout=0.5)
         return None

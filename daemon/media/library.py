@@ -25,7 +25,7 @@ class MediaLibrary:
 
     def __init__(self, config: Config, topics: Topics, folder: Path | None) -> None:
         self._config, self._topics = config, topics
-        self._store = None if folder is None else _store(config, folder)
+        self._store = None if folder is None else MediaStore(folder, *_all_limits(config))
         self._recorder = None if self._store is None else ClipRecorder(self._store)
 
     def camera(self, name: str, rules: Mapping[str, RulePolicy] | None = None) -> AlertMedia:
@@ -43,6 +43,17 @@ class MediaLibrary:
             name, settings, self._topics, store=self._store, recorder=self._recorder, rules=rules
         )
 
+    def following(self, config: Config, topics: Topics) -> MediaLibrary:
+        """The same files and clips in progress for another configuration; limits change with `settle`."""
+        following = MediaLibrary(config, topics, None)
+        following._store, following._recorder = self._store, self._recorder
+        return following
+
+    def settle(self) -> None:
+        """Goes by the limits of its configuration."""
+        if self._store is not None:
+            self._store.set_limits(*_all_limits(self._config))
+
     def prune(self, now: float) -> int:
         """Removes what is too old or too much at `now`, UTC epoch seconds; returns how many files."""
         return 0 if self._store is None else self._store.prune(now)
@@ -53,13 +64,12 @@ class MediaLibrary:
             self._recorder.close(timeout)
 
 
-def _store(config: Config, folder: Path) -> MediaStore:
+def _all_limits(config: Config) -> tuple[dict[tuple[str, str], Limits], dict[str, Limits]]:
     limits = {}
     for name, camera in config.cameras.items():
         limits[SNAPSHOTS, name] = _limits(camera.snapshots)
         limits[CLIPS, name] = _limits(camera.clips)
-    default = {SNAPSHOTS: _limits(config.snapshots), CLIPS: _limits(config.clips)}
-    return MediaStore(folder, limits, default)
+    return limits, {SNAPSHOTS: _limits(config.snapshots), CLIPS: _limits(config.clips)}
 
 
 def _limits(settings: SnapshotsConfig | ClipsConfig) -> Limits:

@@ -123,6 +123,11 @@ class MediaStore:
         """A clip's path from the state directory."""
         return self._name(path)
 
+    def set_limits(self, limits: Mapping[tuple[str, str], Limits], default: Mapping[str, Limits]) -> None:
+        """Goes by other limits from now on."""
+        with self._lock:
+            self._limits, self._default = dict(limits), dict(default)
+
     def prune(self, now: float) -> int:
         """Removes what is too old or too much; costs next to nothing where nothing is.
 

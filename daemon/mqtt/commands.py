@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeAlias
 
 __all__ = ["CommandError", "Commands", "Handler", "read_choice", "read_switch"]
@@ -59,12 +59,12 @@ class Commands:
         self._lock = threading.Lock()
         self._ignored = self._logged = 0
         self._log_due = float("-inf")
-        self._thread = threading.Thread(target=self._run, name="commands", daemon=True)
+        self._thread: threading.Thread | None = None
 
     @property
-    def topics(self) -> list[str]:
+    def topics(self) -> frozenset[str]:
         """Where commands come in."""
-        return list(self._handlers)
+        return frozenset(self._handlers)
 
     @property
     def ignored(self) -> int:
@@ -73,11 +73,17 @@ class Commands:
 
     def on(self, topic: str, handler: Handler) -> None:
         """Sets what carries out the commands of a topic."""
-        self._handlers[topic] = handler
+        self._handlers = {**self._handlers, topic: handler}
+
+    def replace(self, handlers: Mapping[str, Handler]) -> None:
+        """Sets what carries out the commands of each topic; what came in for others is ignored."""
+        self._handlers = dict(handlers)
 
     def start(self) -> None:
-        """Begins to carry out what comes in."""
-        self._thread.start()
+        """Begins to carry out what comes in, or goes on where its thread died."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="commands", daemon=True)
+            self._thread.start()
 
     def take(self, topic: str, payload: bytes, retained: bool) -> None:
         """Takes what came in; returns at once and never raises."""
@@ -106,8 +112,11 @@ class Commands:
     def _run(self) -> None:
         while True:
             topic, payload = self._waiting.get()
+            handler = self._handlers.get(topic)
+            if handler is None:
+                continue  # gone with its camera meanwhile
             try:
-                self._handlers[topic](payload)
+                handler(payload)
             except CommandError as error:
                 self.ignore(topic, str(error))
             except Exception:

@@ -113,6 +113,11 @@ class Connection:
         if wanted := [(topic, 1) for topic in topics]:
             self._client.subscribe(wanted)
 
+    def unsubscribe(self, topics: Iterable[str]) -> None:
+        """Asks for these topics no more."""
+        if gone := list(topics):
+            self._client.unsubscribe(gone)
+
     def send(self, topic: str, payload: bytes, qos: int, retain: bool) -> int:
         """Publishes; returns the packet id that comes up in `acknowledged` for QoS 1.
 

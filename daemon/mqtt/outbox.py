@@ -83,13 +83,13 @@ class Outbox:
                     self._live = deque(newest.values())
         self._store.remember_retained(retained)
 
-    def retire(self, is_current: Callable[[str], bool]) -> None:
-        """Clears retained topics that nothing was published to and that are not current."""
-        stale = [
-            topic
-            for topic in sorted(self._store.retained_topics)
-            if topic not in self._retained and not is_current(topic)
-        ]
+    def retire(self, is_current: Callable[[str], bool], *, own: bool = False) -> None:
+        """Clears retained topics that are not current; those of this process as well where `own`."""
+        with self._lock:
+            kept = {topic for topic, one in self._retained.items() if not own or one.payload == b""}
+            known = set(self._retained)
+        known |= self._store.retained_topics
+        stale = [topic for topic in sorted(known - kept) if not is_current(topic)]
         if stale:
             _log.info("retained_topics_cleared count=%d", len(stale))
             self.put([Message(topic, b"", 1, True) for topic in stale])
@@ -104,7 +104,9 @@ class Outbox:
 
     def connected(self, first: Message) -> None:
         """Begins anew: `first`, the retained state, what is large of it last, then whatever waits."""
+        self._ending = False
         with self._lock:
+            self._retained.pop(first.topic, None)  # `offline`, said at the end of the connection before
             self._live = deque((0, one) for one in (first, *sorted(self._retained.values(), key=_is_large)))
         self._store.remember_retained([first.topic])
         self._store.release()

@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from daemon.config.mqtt import MqttConfig
 from daemon.messages import Message
@@ -25,6 +25,7 @@ _MAX_PROBLEMS = 20
 _SHORT = 5.0  # seconds that a connection lasts at least, unless somebody ends it
 _MANY = 3  # short ones in a row
 _GOODBYE = 1.0  # seconds that are kept of a close for `offline`
+_SLACK = 1.0  # seconds after which a connection that does not end is left behind
 
 
 class Publisher:
@@ -42,14 +43,15 @@ class Publisher:
         self, settings: MqttConfig, store: Store, *, backoff: tuple[float, float] = _BACKOFF
     ) -> None:
         self._settings, self._store, self._backoff = settings, store, backoff
-        self._topics = Topics(settings.prefix)
         self._outbox = Outbox(store)
         self._commands = Commands()
         self._wake, self._closing, self._connected = threading.Event(), threading.Event(), threading.Event()
+        self._changed = threading.Event()  # other settings, or closing
+        self._beat, self._opening = time.monotonic(), False
         self._deadline = 0.0
         self._short = 0  # connections in a row that did not last
         self._logged: dict[str, float] = {}  # problems, and when each was last said
-        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+        self._thread: threading.Thread | None = None
 
     @property
     def queued(self) -> int:
@@ -71,11 +73,37 @@ class Publisher:
         """Whether the broker has accepted the connection."""
         return self._connected.is_set()
 
+    @property
+    def enabled(self) -> bool:
+        """Whether anything is published at all."""
+        return self._settings.enabled
+
+    def silence(self) -> float:
+        """Seconds for which the thread has shown no sign of life, apart from waiting for a broker."""
+        alive = self._thread is not None and self._thread.is_alive()
+        return time.monotonic() - self._beat if alive and not self._opening else 0.0
+
+    @property
+    def thread(self) -> int | None:
+        """Identifier of the thread, for its stack."""
+        return None if self._thread is None else self._thread.ident
+
     def start(self) -> None:
-        """Connects in the background and stays connected."""
-        if self._settings.enabled:
+        """Connects in the background and stays connected; starts anew what has died."""
+        if self._settings.enabled and not self._closing.is_set():
             self._commands.start()
-            self._thread.start()
+            if self._thread is None or not self._thread.is_alive():
+                self._beat, self._opening = time.monotonic(), False
+                self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+                self._thread.start()
+
+    def reconfigure(self, settings: MqttConfig) -> None:
+        """Says goodbye where it is connected, and goes on with other settings; what waits goes there."""
+        if settings != self._settings:
+            self._settings = settings
+            self._changed.set()
+            self._wake.set()
+            self.start()
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Hands messages over, in their order; they are safe when this returns.
@@ -115,11 +143,21 @@ class Publisher:
             raise ValueError(f"{topic}: wildcards are not for commands")
         self._commands.on(topic, handler)
 
-    def retire(self, is_current: Callable[[str], bool]) -> None:
-        """Clears retained topics that were published by former processes and are not in use any more."""
+    def listen(self, handlers: Mapping[str, Handler]) -> None:
+        """Like `subscribe`, for all topics at once, in place of those before; at any time."""
+        self._commands.replace(handlers)
+        self._wake.set()
+
+    def retire(self, is_current: Callable[[str], bool], *, own: bool = False) -> None:
+        """Clears retained topics that are not in use any more.
+
+        Args:
+            is_current: whether a topic is in use.
+            own: also those that this process has published; else those of former processes only.
+        """
         if self._settings.enabled:
-            own = self._topics.status()
-            self._outbox.retire(lambda topic: topic == own or is_current(topic))
+            status = Topics(self._settings.prefix).status()
+            self._outbox.retire(lambda topic: topic == status or is_current(topic), own=own)
             self._wake.set()
 
     def resend(self, is_wanted: Callable[[str], bool] = lambda _: True) -> None:
@@ -131,51 +169,70 @@ class Publisher:
         """Delivers what waits and `offline`, for at most `timeout` seconds, and disconnects."""
         self._deadline = time.monotonic() + timeout
         self._closing.set()
+        self._changed.set()
         self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout + 2.0)
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join(timeout + _SLACK)
         if self.queued:
             _log.warning("mqtt_undelivered messages=%d; sent after the next start", self.queued)
 
     def _run(self) -> None:
         wait = self._backoff[0]
-        while True:
-            will = (self._topics.status(), "offline")
-            connection = Connection(self._settings, will, self._commands.take, self._wake)
+        while (settings := self._settings).enabled:
+            self._changed.clear()
+            if self._closing.is_set():
+                return
+            will = (Topics(settings.prefix).status(), "offline")
+            connection = Connection(settings, will, self._commands.take, self._wake)
             said_goodbye = False
             try:
+                self._opening = True
                 connection.open()
+                self._beat, self._opening = time.monotonic(), False
                 wait = self._backoff[0]
-                said_goodbye = self._pump(connection)
+                said_goodbye = self._pump(connection, settings)
             except ConnectionProblem as problem:
                 self._complain(str(problem))
             except Exception:
                 _log.exception("mqtt_failed")
             finally:
+                self._opening = True  # closing may wait for the network
                 self._connected.clear()
                 connection.close(politely=said_goodbye)
                 self._outbox.disconnected(connection)
-            if self._closing.wait(wait * random.uniform(0.5, 1.0)):
+            self._changed.wait(wait * random.uniform(0.5, 1.0))
+            if self._closing.is_set():
                 return
-            wait = min(wait * 2, self._backoff[1])
+            wait = min(wait * 2, self._backoff[1]) if settings is self._settings else self._backoff[0]
 
-    def _pump(self, connection: Connection) -> bool:
+    def _pump(self, connection: Connection, settings: MqttConfig) -> bool:
         """Sends until the connection is lost, or closed; returns whether `offline` was delivered."""
-        _log.info("mqtt_connected host=%s port=%d", self._settings.host, self._settings.port)
-        connection.subscribe(self._commands.topics)
-        self._outbox.connected(Message(self._topics.status(), "online", 1, True))
+        _log.info("mqtt_connected host=%s port=%d", settings.host, settings.port)
+        status, subscribed = Topics(settings.prefix).status(), self._commands.topics
+        connection.subscribe(subscribed)
+        self._outbox.connected(Message(status, "online", 1, True))
         self._connected.set()
+        leaving: float | None = None  # monotonic seconds until which a connection that is given up may last
         goodbye, began = False, time.monotonic()
         while not connection.is_lost:
+            self._beat = time.monotonic()
             self._outbox.settle(connection)
+            if leaving is None and settings is not self._settings:
+                leaving = self._beat + _GOODBYE
             closing, left = self._closing.is_set(), self._deadline - time.monotonic()
+            if leaving is not None:
+                closing, left = True, min(leaving - self._beat, left if closing else _GOODBYE)
+            elif (wanted := self._commands.topics) != subscribed:
+                connection.subscribe(wanted - subscribed)
+                connection.unsubscribe(subscribed - wanted)
+                subscribed = wanted
             if goodbye and self._outbox.is_idle:
                 return True
             if closing and left <= 0:
                 return False
             if closing and not goodbye and (self._outbox.is_empty or left <= _GOODBYE):
                 goodbye = True
-                self._outbox.end_with(Message(self._topics.status(), "offline", 1, True))
+                self._outbox.end_with(Message(status, "offline", 1, True))
             self._outbox.send(connection)
             self._wake.wait(0.05 if closing else 1.0)
             self._wake.clear()

@@ -183,6 +183,12 @@ class Store:
         with self._lock:
             return list(self._notes.left.values()), self._notes.left_at
 
+    def open_items(self, camera: str) -> list[Entry]:
+        """Last messages of what is open of a camera, by its level of topics."""
+        with self._lock:
+            items = list(self._notes.open_items.values())
+        return [entry for entry in items if entry.report is not None and entry.report.camera == camera]
+
     def forget_left_open(self) -> None:
         """Takes what is still left open for ended."""
         with self._lock:
@@ -223,6 +229,10 @@ class Store:
             self._change(lambda database: database.set({name: value}), durable=True)
 
     # ---- Housekeeping ----
+
+    def set_limits(self, settings: StorageConfig) -> None:
+        """Goes by other limits from now on; the folder stays."""
+        self._limits = settings
 
     def tidy(self) -> None:
         """Returns to the disk, drops what has waited too long, forgets old history. Call it every second."""

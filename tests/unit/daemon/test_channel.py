@@ -25,7 +25,9 @@ cameras:
 def channel(tmp_path: Path) -> Channel:
     (tmp_path / "posewatch.yaml").write_text(CONFIG)
     config = load_config(tmp_path / "posewatch.yaml")
-    return Channel("door", config, Topics(), MediaLibrary(config, Topics(), None).camera("door"))
+    return Channel(
+        "door", config.cameras["door"], Topics(), MediaLibrary(config, Topics(), None).camera("door")
+    )
 
 
 def test_alerts_that_are_switched_off_stay_off_when_the_camera_comes_back(channel: Channel) -> None:

@@ -38,10 +38,10 @@ def stop_at_end():
 
 def test_every_frame_is_processed_once(stop_at_end):
     done = threading.Event()
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[str, int]] = []
 
-    def work(index: int, frame: int, _context: None) -> None:
-        seen.append((index, frame))
+    def work(source: Source, frame: int, _context: None) -> None:
+        seen.append((source.name, frame))
         if len(seen) == 30:
             done.set()
 
@@ -49,18 +49,18 @@ def test_every_frame_is_processed_once(stop_at_end):
     stop_at_end(scheduler)
     scheduler.start()
     assert done.wait(5)
-    assert sorted(seen) == sorted((index, frame) for index in range(3) for frame in range(10))
+    assert sorted(seen) == sorted((str(n), frame) for n in range(3) for frame in range(10))
 
 
 def test_cameras_share_the_workers_evenly(stop_at_end):
     """Endless frames everywhere: after 400 frames no camera may be far from its share."""
-    counts: Counter[int] = Counter()
+    counts: Counter[str] = Counter()
     lock, done, never = threading.Lock(), threading.Event(), threading.Event()
 
-    def work(index: int, _frame: int, _context: None) -> None:
+    def work(source: Source, _frame: int, _context: None) -> None:
         never.wait(0.001)  # real work takes time: without it the interpreter's thread switch decides
         with lock:
-            counts[index] += 1
+            counts[source.name] += 1
             if sum(counts.values()) == 400:
                 done.set()
 
@@ -76,13 +76,13 @@ def test_a_camera_is_never_in_two_hands(stop_at_end):
     busy, overlaps, done = set(), [], threading.Event()
     lock, total = threading.Lock(), [0]
 
-    def work(index: int, _frame: int, _context: None) -> None:
+    def work(source: Source, _frame: int, _context: None) -> None:
         with lock:
-            if index in busy:
-                overlaps.append(index)
-            busy.add(index)
+            if source.name in busy:
+                overlaps.append(source.name)
+            busy.add(source.name)
         with lock:
-            busy.discard(index)
+            busy.discard(source.name)
             total[0] += 1
             if total[0] >= 300:
                 done.set()
@@ -96,11 +96,13 @@ def test_a_camera_is_never_in_two_hands(stop_at_end):
 
 def test_an_error_ends_that_frame_only(stop_at_end, caplog):
     done = threading.Event()
+    good: list[int] = []
 
-    def work(index: int, frame: int, _context: None) -> None:
-        if index == 0:
+    def work(source: Source, frame: int, _context: None) -> None:
+        if source.name == "bad":
             raise RuntimeError("broken frame")
-        if frame == 0:
+        good.append(frame)
+        if len(good) == 50:
             done.set()
 
     scheduler = Scheduler([Source("bad", 5), Source("good", 50)], [None], work)
@@ -108,8 +110,7 @@ def test_an_error_ends_that_frame_only(stop_at_end, caplog):
     scheduler.start()
     assert done.wait(5)
     scheduler.stop()
-    assert scheduler.errors == [5, 0]
-    assert scheduler.processed[1] == 50
+    assert scheduler.errors == {"bad": 5}
     assert "camera=bad" in caplog.text
 
 
@@ -119,7 +120,7 @@ def test_a_wake_up_reaches_a_sleeping_worker(stop_at_end):
     stop_at_end(scheduler)
     scheduler.start()
     source._left = 1
-    scheduler.wake()
+    scheduler.wake("late")
     assert done.wait(5)
 
 
@@ -127,7 +128,7 @@ def test_each_worker_keeps_its_own_context(stop_at_end):
     owners: dict[str, set[int]] = {"x": set(), "y": set()}
     done, lock = threading.Event(), threading.Lock()
 
-    def work(_index: int, _frame: int, context: str) -> None:
+    def work(_source: Source, _frame: int, context: str) -> None:
         with lock:
             owners[context].add(threading.get_ident())
             if sum(map(len, owners.values())) == 2:
@@ -149,16 +150,16 @@ def test_a_frame_that_cannot_be_taken_ends_no_worker(stop_at_end, caplog):
             return 1
 
     done = threading.Event()
-    seen: Counter[int] = Counter()
+    seen: Counter[str] = Counter()
 
-    def work(index: int, _frame: int, _context: None) -> None:
-        seen[index] += 1
-        if seen[0] >= 3 and seen[1] >= 20:
+    def work(source: Source, _frame: int, _context: None) -> None:
+        seen[source.name] += 1
+        if seen["broken"] >= 3 and seen["well"] >= 20:
             done.set()
 
     scheduler = Scheduler([Broken("broken", 6), Source("well")], [None], work)
     stop_at_end(scheduler)
     scheduler.start()
     assert done.wait(10)
-    assert scheduler.errors == [1, 0]
+    assert scheduler.errors == {"broken": 1}
     assert "frame_failed camera=broken" in caplog.text

@@ -1,0 +1,225 @@
+"""The cameras of the service and the workers that process their frames; each one's failures end at it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from daemon import reports
+from daemon.capture import CameraStatus, Frame
+from daemon.channel import Channel, Successor
+from daemon.deadline import Deadline
+from daemon.engines import Engines
+from daemon.media.complaints import Complaints
+from daemon.messages import Message
+from daemon.reasons import EndReason
+from daemon.scheduler import Scheduler
+from daemon.topics import Topics
+
+__all__ = ["BusyError", "Cameras", "held"]
+
+_log = logging.getLogger(__name__)
+_PATIENCE = 5.0  # seconds to wait for the frame that is in hand
+_LEAVING = 1.0  # seconds for streams to end politely
+
+
+class BusyError(Exception):
+    """A camera's frame is in hand for too long."""
+
+
+@contextlib.contextmanager
+def held(channel: Channel, seconds: float = _PATIENCE) -> Iterator[None]:
+    """Holds a camera's lock.
+
+    Raises:
+        BusyError: somebody else does for longer than this.
+    """
+    if not channel.lock.acquire(timeout=seconds):
+        raise BusyError(f"camera {channel.name}: its frame has been in hand for more than {seconds:g} s")
+    try:
+        yield
+    finally:
+        channel.lock.release()
+
+
+class Cameras:
+    """Runs the cameras: starts and stops them, and looks after what dies or fails.
+
+    Args:
+        channels: of the configuration, in its order.
+        engines: the models, one set a worker.
+        publish: hands messages to the broker.
+        topics: where messages go.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        engines: Sequence[Engines],
+        publish: Callable[[list[Message]], None],
+        topics: Topics,
+    ) -> None:
+        self._channels = {channel.name: channel for channel in channels}
+        self._publish, self.topics = publish, topics
+        self._complaints = Complaints(_log)
+        self._running = False
+        self.scheduler: Scheduler[Channel, Frame, Engines] = Scheduler(channels, engines, self._work)
+
+    def __iter__(self) -> Iterator[Channel]:
+        return iter(list(self._channels.values()))
+
+    def __getitem__(self, name: str) -> Channel:
+        return self._channels[name]
+
+    def start(self) -> None:
+        """Starts the workers and every camera that is switched on."""
+        self._running = True
+        self.scheduler.start()
+        for channel in self:
+            self._connect(channel)
+
+    def look_after(self) -> None:
+        """What is to be done now and then: for cameras that are away, that fail, whose threads died."""
+        now = time.monotonic()
+        for channel in self:
+            try:
+                self._look_after(channel, now)
+            except Exception as error:
+                self._complaints.say("camera_not_looked_after", channel.name, error)
+        for worker in self.scheduler.revive():
+            _log.error("worker_died worker=%s; started anew", worker)
+
+    def add(self, channel: Channel) -> None:
+        """Begins to watch one more camera."""
+        self._channels[channel.name] = channel
+        self._publish(channel.pipeline.initial_messages())
+        self.scheduler.add(channel)
+        self._connect(channel)
+
+    def remove(self, name: str) -> None:
+        """Ends a camera and whatever is open of it. The caller holds its lock."""
+        channel = self._channels.pop(name)
+        self._disconnect(channel)
+        self.scheduler.remove(name)
+        channel.closed = True
+        self._publish(channel.close(EndReason.CONFIG))
+
+    def change(self, name: str, successor: Successor, restore: Callable[[Channel], None]) -> None:
+        """Lets a camera go on under other settings; what is open ends. The caller holds its lock.
+
+        Args:
+            name: of the camera.
+            successor: what it goes on with.
+            restore: sets its switches as they were left.
+        """
+        channel = self._channels[name]
+        if successor.camera is not None:
+            self._disconnect(channel)
+        self._publish(channel.go_on_with(successor))
+        restore(channel)
+        self._publish(channel.pipeline.initial_messages())
+        if successor.camera is not None:
+            self._connect(channel)
+        self._tell(channel)
+
+    def sort(self, names: Sequence[str]) -> None:
+        """Puts the cameras into this order."""
+        self._channels = {name: self._channels[name] for name in names}
+
+    def switch(self, channel: Channel, on: bool) -> None:
+        """Switches a camera on or off."""
+        if on == channel.enabled or not self._running:
+            return
+        channel.enabled = on
+        if on:
+            channel.camera.start()
+            return
+        channel.camera.stop()
+        with held(channel):
+            self._publish(channel.end(EndReason.SWITCHED_OFF))
+
+    def leave(self, deadline: Deadline) -> None:
+        """Stops every stream at once, then the workers."""
+        self._running = False
+        for channel in self:
+            channel.camera.on_status = channel.camera.on_frame = None
+            channel.camera.stop(timeout=0.0)
+        polite = Deadline(deadline.left(_LEAVING))
+        for channel in self:
+            channel.camera.stop(timeout=polite.left())
+        if not self.scheduler.stop(deadline.left(2.0)):
+            _log.error("worker_left_behind; its frame has been in hand for too long")
+
+    def close(self) -> None:
+        """Ends whatever is open, also where a worker hangs with a frame."""
+        for channel in self:
+            free = channel.lock.acquire(timeout=0.05)
+            channel.closed = True
+            try:
+                close = channel.close if free else channel.close_as_told
+                self._publish(close(EndReason.SHUTDOWN))
+            except Exception as error:
+                self._complaints.say("not_closed", channel.name, error)
+            finally:
+                if free:
+                    channel.lock.release()
+
+    def _connect(self, channel: Channel) -> None:
+        camera = channel.camera
+        camera.on_frame = lambda: self.scheduler.wake(channel.name)
+        camera.on_status = lambda _name, _status: self._tell(channel)
+        if channel.enabled:
+            camera.start()
+        else:
+            self._tell(channel)
+
+    def _disconnect(self, channel: Channel) -> None:
+        """Lets go of a stream; its thread ends as soon as the camera lets it."""
+        channel.camera.on_status = channel.camera.on_frame = None
+        channel.camera.stop(timeout=0.0)
+
+    def _work(self, channel: Channel, frame: Frame, engines: Engines) -> None:
+        with channel.lock:
+            if not channel.enabled or channel.closed:
+                return  # switched off or removed while this frame waited
+            failed = channel.failed
+            self._publish(channel.process(frame, engines))
+        channel.latency.add(time.monotonic() - frame.monotonic)
+        if channel.failed != failed:
+            self._tell(channel)
+
+    def _look_after(self, channel: Channel, now: float) -> None:
+        """A camera that is away sees nobody: no count and no alert may stay as it was."""
+        channel.sample(now)
+        if channel.camera.has_died:
+            channel.restarts += 1
+            _log.error("capture_died camera=%s; started anew", channel.name)
+            channel.camera.start()
+        if not (channel.gone or channel.is_broken) or not channel.lock.acquire(blocking=False):
+            return  # or a worker has its frame, and may be about to see somebody again
+        try:
+            if channel.gone:
+                self._publish(channel.end(EndReason.CAMERA_LOST))
+            if channel.is_broken:
+                self._publish(channel.start_anew())
+        finally:
+            channel.lock.release()
+        self._tell(channel, again=False)
+
+    def _tell(self, channel: Channel, *, again: bool = True) -> None:
+        """Says how a camera is; not `again` where nothing but its rate can have changed."""
+        if channel.closed:
+            return
+        status: CameraStatus = channel.status
+        now = (status.state, status.reason)
+        if not again and now == channel.told:
+            return
+        channel.told = now
+        reason = status.reason.value if status.reason else None
+        _log.info(
+            "camera_state camera=%s state=%s reason=%s fps=%s",
+            channel.name, status.state.value, reason, status.fps,
+        )  # fmt: skip
+        self._publish([reports.camera_status(self.topics, channel.name, status)])
