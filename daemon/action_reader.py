@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from classifier.model import ActionModel, ActionScores
@@ -11,6 +11,7 @@ from classifier.stream import PoseStream
 from classifier.window import PoseWindows
 from daemon.actions import ActionHysteresis
 from daemon.config import ActionsConfig, Rule
+from daemon.media.complaints import Complaints
 from daemon.posture import Posture, Postures, plausible
 from daemon.scene import Scene
 from daemon.watchers import labels_of
@@ -40,6 +41,8 @@ class ActionReader:
         self._seen: dict[str, Posture] = {}
         self._scores: dict[str, ActionScores] = {}
         self._last: float | None = None
+        self.errors = 0  # how often one person's poses made something fail
+        self._complaints = Complaints(_log)
 
     def update(
         self,
@@ -58,17 +61,52 @@ class ActionReader:
             monotonic: seconds of the frame.
             model: the action model.
         """
-        if self._windows is None:
-            self._windows = model.stream()
+        windows = self._windows
+        if windows is None:
+            windows = self._windows = model.stream()
             self._labels.adopt(model.thresholds)
             self._warn_of_missing(model.labels)
-        self._windows.push_all({track: pose.landmarks for track, pose in poses.items()}, monotonic)
+        landmarks = {track: pose.landmarks for track, pose in poses.items()}
+        try:
+            windows.push_all(landmarks, monotonic)
+        except Exception:
+            self._one_by_one(lambda track: windows.push_all({track: landmarks[track]}, monotonic), landmarks)
         if self._last is not None and monotonic - self._last < self._settings.every - _TOLERANCE:
             return
         self._last = monotonic
-        for scores in model.classify(self._windows, people, size):
+        try:
+            found = model.classify(windows, people, size)
+        except Exception:
+            found = self._one_by_one(lambda track: model.classify(windows, [track], size), people)
+        for scores in found:
             self._scores[scores.track] = scores
             self._labels.update(plausible(scores, self._seen.get(scores.track)))
+
+    def _one_by_one(
+        self, work: Callable[[str], list[ActionScores] | None], tracks: Iterable[str]
+    ) -> list[ActionScores]:
+        """What one person's poses made fail for all, for the others; that person is begun anew.
+
+        Raises:
+            Exception: it fails for each of them: the model's failure, and not a person's.
+        """
+        found: list[ActionScores] = []
+        failed: dict[str, Exception] = {}
+        tracks = list(tracks)
+        for track in tracks:
+            try:
+                found += work(track) or []
+            except Exception as error:
+                failed[track] = error
+        for track, problem in failed.items():
+            if len(failed) == len(tracks) > 1:
+                raise problem
+            self.errors += 1
+            self._complaints.say(
+                "track_failed", self._camera, f"{track}: {type(problem).__name__}: {problem}"
+            )
+            self.drop([track])
+        return found
 
     def watch(self, scene: Scene) -> None:
         """Takes the scene that was made of the frame: bodies tell what the next label can be."""

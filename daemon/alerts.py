@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from daemon.config.rules import FightRule, Rule
 from daemon.config.schedule import is_scheduled
 from daemon.evidence import ModelVersions, evidence_of
+from daemon.media.complaints import Complaints
 from daemon.messages import Message, new_id, plain
 from daemon.reasons import EndReason
 from daemon.scene import Scene
@@ -21,6 +23,9 @@ _NEWS_INTERVAL = 1.0  # seconds to an update that names further people or zones
 _PAUSE = 2.5  # times the last interval between two frames: what takes longer is a pause
 _SLOWEST = 5.0  # seconds between two frames at the lowest rate: what is expected before it is known
 _TOLERANCE = 1e-6
+_FAILURES = 5  # frames in a row in which a rule fails before it starts anew
+
+_log = logging.getLogger(__name__)
 
 
 class AlertEngine:
@@ -34,6 +39,7 @@ class AlertEngine:
 
     Attributes:
         models: part of every alert's evidence.
+        errors: how often a rule failed.
     """
 
     def __init__(
@@ -42,6 +48,9 @@ class AlertEngine:
         self._camera, self._topics, self._profile = camera, topics, profile
         self.models: ModelVersions = {}
         self._rules = {name: Situations(rule) for name, rule in rules.items() if rule.enabled}
+        self.errors = 0
+        self._in_a_row: dict[str, int] = {}  # frames in which a rule failed, by its name
+        self._complaints = Complaints(_log)
         self._sent: dict[str, tuple[float, frozenset[str]]] = {}  # by alert: when, and who and where
         self._last: float | None = None
         self._interval = 0.0
@@ -56,18 +65,40 @@ class AlertEngine:
         """What this scene raises, updates and clears."""
         blind = self._is_after_pause(scene.monotonic)
         messages: list[Message] = []
-        for name, situations in self._rules.items():
-            ended = self._why_not(situations.rule, scene.captured_at)
-            if ended is not None:
-                messages += self._close(name, scene.captured_at, ended)
-                continue
-            was_on = situations.is_on
-            for situation in situations.observe(scene, blind):
-                messages += self._report(name, situation, scene)
-            messages += [self._cleared(name, one, scene.captured_at) for one in situations.expire(scene)]
-            if situations.is_on != was_on:
-                messages.append(self._state(name))
+        for name in self._rules:
+            try:
+                messages += self._evaluate(name, scene, blind)
+                self._in_a_row.pop(name, None)
+            except Exception as error:  # one rule's, which must not silence the others
+                messages += self._failed(name, scene.captured_at, error)
         return messages
+
+    def _evaluate(self, name: str, scene: Scene, blind: bool) -> list[Message]:
+        situations = self._rules[name]
+        ended = self._why_not(situations.rule, scene.captured_at)
+        if ended is not None:
+            return self._close(name, scene.captured_at, ended)
+        messages: list[Message] = []
+        was_on = situations.is_on
+        for situation in situations.observe(scene, blind):
+            messages += self._report(name, situation, scene)
+        messages += [self._cleared(name, one, scene.captured_at) for one in situations.expire(scene)]
+        if situations.is_on != was_on:
+            messages.append(self._state(name))
+        return messages
+
+    def _failed(self, name: str, captured_at: float, error: Exception) -> list[Message]:
+        """A rule that fails in frame after frame starts anew, and what it has raised ends."""
+        self.errors += 1
+        count = self._in_a_row[name] = self._in_a_row.get(name, 0) + 1
+        self._complaints.say(f"rule_failed rule={name}", self._camera, error)
+        if count < _FAILURES:
+            return []
+        del self._in_a_row[name]
+        raised = [one for one in self._rules[name].clear() if one.id is not None]
+        self._rules[name] = Situations(self._rules[name].rule)
+        messages = [self._cleared(name, one, captured_at, EndReason.FAILED) for one in raised]
+        return [*messages, self._state(name)]
 
     def states(self) -> list[Message]:
         """Retained ON or OFF of every rule."""

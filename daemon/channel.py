@@ -119,6 +119,11 @@ class Channel:
         first, second, third, fourth = (a + b for a, b in zip(self._before, now, strict=True))
         return first, second, third, fourth
 
+    @property
+    def all_errors(self) -> int:
+        """Frames whose processing failed, and failures of one rule or one person in a frame."""
+        return self.errors + self.pipeline.errors
+
     def sample(self, now: float) -> None:
         """Takes the counts for the rates, at a time in monotonic seconds."""
         self.rate_in.add(self.counts[0], now)
@@ -204,7 +209,9 @@ class Channel:
         messages = self.close(reason)
         alerts_enabled = self.pipeline.alerts_enabled
         try:
-            self.pipeline = self._make_pipeline()
+            following = self._make_pipeline()
+            self.errors += self.pipeline.errors
+            self.pipeline = following
         except Exception as error:  # it goes on with the old one, and fails again if that is of no use
             self._note(error)
         self.pipeline.alerts_enabled = alerts_enabled
@@ -254,6 +261,7 @@ class Channel:
             self._before = self.counts
             self.camera, self.told = successor.camera, None
         self.settings, self._topics, self._media = successor.settings, successor.topics, successor.media
+        self.errors += self.pipeline.errors
         self.pipeline = successor.pipeline
         self.pipeline.alerts_enabled = alerts_enabled
         self._last_monotonic = self.failed = None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.actions import UNKNOWN
+from daemon.media.complaints import Complaints
 from daemon.messages import Message, new_id, plain
 from daemon.reasons import EndReason
 from daemon.scene import Person, Scene
@@ -15,6 +17,7 @@ from tracker.association import TrackState
 
 __all__ = ["EventReporter"]
 
+_log = logging.getLogger(__name__)
 _MIN_INTERVAL = 1.0  # seconds between two updates of a track
 _HIDDEN = 1.0  # seconds for which somebody who is not seen still counts: detectors miss single frames
 _MAX_ACTIONS = 50  # remembered in a track's `actions`
@@ -62,18 +65,31 @@ class EventReporter:
         self._open: dict[str, _Open] = {}
         self._counts: dict[str | None, int] = {None: 0, **dict.fromkeys(zones, 0)}
         self._actions = 0
+        self.errors = 0  # how often what was to be said of one person failed
+        self._complaints = Complaints(_log)
 
     def update(self, scene: Scene) -> list[Message]:
         """What this scene changes."""
         messages: list[Message] = []
         for person in scene.people:
-            if person.track.state is TrackState.REMOVED:
-                messages += self._end(person.track.id)
-            elif person.track.state is TrackState.CONFIRMED:
-                messages += self._follow(person, scene)
-            elif person.track.state is TrackState.LOST:
-                messages += self._miss(person.track.id, scene.monotonic)
+            try:
+                messages += self._report(person, scene)
+            except Exception as error:  # one person's, which must not silence the others
+                self.errors += 1
+                state = self._open.get(person.track.id)
+                if state is not None and not state.sent:
+                    del self._open[person.track.id]  # half begun: nobody has heard of it
+                self._complaints.say("track_failed", self._camera, f"{person.track.id}: {error!r}")
         return messages + self._count(scene.monotonic)
+
+    def _report(self, person: Person, scene: Scene) -> list[Message]:
+        if person.track.state is TrackState.REMOVED:
+            return self._end(person.track.id)
+        if person.track.state is TrackState.CONFIRMED:
+            return self._follow(person, scene)
+        if person.track.state is TrackState.LOST:
+            return self._miss(person.track.id, scene.monotonic)
+        return []
 
     @property
     def people(self) -> int:

@@ -34,7 +34,7 @@ def camera_figures(channel: Channel, further_errors: int) -> CameraFigures:
         frames_dropped=dropped,
         frames_damaged=damaged,
         reconnects=reconnects,
-        errors=channel.errors + further_errors,
+        errors=channel.all_errors + further_errors,
         restarts=channel.restarts,
         latency=channel.latency.histogram(),
         latency_ms=channel.latency.percentiles(),

@@ -189,6 +189,11 @@ class CameraPipeline:
         return self._concluded(self._alerts.set_profile(profile, captured_at))
 
     @property
+    def errors(self) -> int:
+        """How often one rule or one person failed, and the rest of the frame did not."""
+        return self._alerts.errors + self._actions.errors + self._events.errors
+
+    @property
     def people(self) -> int:
         """Confirmed tracks, as last told."""
         return self._events.people

@@ -151,7 +151,7 @@ def test_other_cameras_come_change_and_go_while_one_goes_on(videos: Path, tmp_pa
         (lambda path: path.unlink(), "no such file"),
         (lambda path: (path.unlink(), os.mkfifo(path)), "is no plain file"),
         (lambda path: path.write_text("# long\n" * 2_000_000), "that is no configuration"),
-        (lambda path: path.write_text(path.read_text().replace("path: state", "path: other")), "needs a restart"),
+        (lambda path: path.write_text(path.read_text().replace(" state}", " no}")), "needs a restart"),
         (lambda path: path.write_text(path.read_text() + "detect: {model: no.onnx}\n"), "no.onnx"),
         (lambda path: (path.with_name("bad.onnx").write_bytes(b"bad"),
                        path.write_text(path.read_text() + "detect: {model: bad.onnx}\n")), "bad.onnx"),
@@ -194,7 +194,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, pose_model: Path):
 def test_everything_about_the_broker_applies_at_once(
     running: tuple[Path, Daemon, Listener], tmp_path: Path
 ) -> None:
-    """Another broker, another prefix and another client id: all that is retained is there, `offline` is here."""
+    """Another broker, another prefix and another client id: what is retained is there, `offline` is here."""
     config, daemon, listener = running
     text = config.read_text()
     with Broker(tmp_path) as other:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
+from reports import alert
 
-from daemon.channel import Channel
+from daemon.capture import Frame
+from daemon.channel import FAILURES_IN_A_ROW, Channel
 from daemon.config import load_config
+from daemon.engines import Engines
 from daemon.media import MediaLibrary
 from daemon.reasons import EndReason
+from daemon.storage import Store
 from daemon.topics import Topics
 
 CONFIG = """
@@ -44,3 +50,66 @@ def test_the_profile_stays_when_the_camera_comes_back(channel: Channel) -> None:
         channel.set_profile(profile)
         channel.end(EndReason.CAMERA_LOST)
         assert (channel.pipeline._alerts.fighters(0.0) is not None) is watched
+
+
+class Broken:
+    """In place of a pipeline: every frame fails, and so does its end."""
+
+    alerts_enabled, errors = True, 3
+
+    def process(self, *_: object) -> None:
+        raise RuntimeError("broken")
+
+    def close(self, *_: object) -> None:
+        raise RuntimeError("broken as well")
+
+
+def a_frame(number: int) -> Frame:
+    return Frame("door", number, np.zeros((48, 64, 3), np.uint8), 1.7e9 + number, float(number))
+
+
+def test_a_single_error_costs_its_frame_and_several_in_a_row_start_anew(channel: Channel, caplog) -> None:
+    good, engines = channel.pipeline, Engines()
+    broken = channel.pipeline = Broken()  # type: ignore[assignment]
+    for number in range(FAILURES_IN_A_ROW - 1):
+        assert channel.process(a_frame(number), engines) == []
+    assert channel.pipeline is broken
+    assert channel.failed is None
+    messages = channel.process(a_frame(9), engines)
+    assert channel.pipeline is not broken
+    assert (channel.restarts, channel.all_errors) == (1, FAILURES_IN_A_ROW + Broken.errors)
+    assert "posewatch/door/people" in {one.topic for one in messages}  # its state is said anew
+    assert channel.take() is None  # it waits
+    assert channel.pipeline is not good
+    assert caplog.text.count("frame_failed") == 1
+
+
+@pytest.mark.made_up_payloads
+def test_what_a_broken_pipeline_cannot_end_is_ended_as_it_was_told(tmp_path: Path) -> None:
+    (tmp_path / "posewatch.yaml").write_text(CONFIG)
+    config = load_config(tmp_path / "posewatch.yaml")
+    with closing(Store(tmp_path / "state")) as store:
+        raised = alert("raised", 1)
+        store.append([raised])
+        media = MediaLibrary(config, Topics(), None).camera("door")
+        channel = Channel(
+            "door", config.cameras["door"], Topics(), media, left_open=lambda _: store.open_items("door")
+        )
+        channel.pipeline = Broken()  # type: ignore[assignment]
+        messages = channel.end(EndReason.FAILED)
+        (ended,) = [one.payload for one in messages if one.topic == raised.topic]
+        assert isinstance(ended, dict)
+        assert isinstance(raised.payload, dict)
+        assert (ended["id"], ended["type"], ended["reason"]) == (raised.payload["id"], "cleared", "failed")
+        store.append(messages)
+        assert store.open_items("door") == []
+
+
+def test_counts_never_go_back_when_the_stream_is_another_one(channel: Channel) -> None:
+    channel.camera.frames_in, channel.camera.reconnects = 100, 2
+    media = channel._media
+    channel.go_on_with(channel.prepare(channel.settings, Topics(), media, new_stream=True))
+    channel.camera.frames_in = 1
+    assert channel.counts == (101, 0, 0, 2)
+    channel.go_on_with(channel.prepare(channel.settings, Topics(), media, new_stream=False))
+    assert channel.counts == (101, 0, 0, 2)
