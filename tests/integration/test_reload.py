@@ -39,8 +39,8 @@ def videos(tmp_path_factory: pytest.TempPathFactory, footage: Path, pose_model: 
     """People, and a room without any, for the RTSP server, which does not repeat them."""
     assert pose_model.is_file()
     folder = tmp_path_factory.mktemp("videos")
-    transcode(footage, folder / "street.mp4", seconds=60.0)
-    write_clip(folder / "room.mp4", seconds=120.0, rate=5)
+    transcode(footage, folder / "street.mp4", seconds=45.0)
+    write_clip(folder / "room.mp4", seconds=60.0, rate=5)
     return folder
 
 
@@ -151,7 +151,7 @@ def test_other_cameras_come_change_and_go_while_one_goes_on(videos: Path, tmp_pa
         (lambda path: path.unlink(), "no such file"),
         (lambda path: (path.unlink(), os.mkfifo(path)), "is no plain file"),
         (lambda path: path.write_text("# long\n" * 2_000_000), "that is no configuration"),
-        (lambda path: path.write_text(path.read_text().replace(" state}", " no}")), "needs a restart"),
+        (lambda path: path.write_text(path.read_text().replace(" state}", " new}")), "needs a restart"),
         (lambda path: path.write_text(path.read_text() + "detect: {model: no.onnx}\n"), "no.onnx"),
         (lambda path: (path.with_name("bad.onnx").write_bytes(b"bad"),
                        path.write_text(path.read_text() + "detect: {model: bad.onnx}\n")), "bad.onnx"),
@@ -189,6 +189,50 @@ def running(tmp_path_factory: pytest.TempPathFactory, pose_model: Path):
             wait_for(lambda: listener.last("config"), SLOW, "the start")
             yield config, daemon, listener
             assert daemon.ask_to_stop()[0] == 0
+
+
+def test_signals_that_come_at_a_bad_time(pose_model: Path, tmp_path: Path) -> None:
+    """SIGHUP while it starts, and SIGTERM while it reloads; in between, what concerns the whole process."""
+    assert pose_model.is_file()
+    config = tmp_path / "posewatch.yaml"
+    with Broker(tmp_path) as broker, Listener(broker.port) as listener:
+        url = f"rtsp://127.0.0.1:{free_port()}/nobody"
+        cameras = "".join(EMPTY.format(name=f"c{n}", url=url, rules="{}") for n in range(2))
+        text = HEAD.format(port=broker.port) + "cameras:\n" + cameras
+        config.write_text(text)
+        with Daemon(config) as daemon:
+            wait_for(lambda: "loading config=" in daemon.log.read_text(), SLOW, "the first line")
+            daemon.reload()
+            wait_for(lambda: "reloaded added=" in daemon.log.read_text(), SLOW, "the reload")
+            files, threads = usage(daemon)
+            moment = time.time() - 0.001
+            config.write_text(text + "performance: {workers: 1}\nlog: {format: json}\n")
+            daemon.reload()
+            wait_for(lambda: loaded_after(listener, moment), SLOW, "the reload")
+            wait_for(lambda: '"message": "reloaded added=' in daemon.log.read_text(), SLOW, "JSON lines")
+            wait_for(lambda: usage(daemon)[1] < threads, SLOW, "the second worker's end")
+            for number in range(5):
+                for cameras_now in (
+                    cameras + EMPTY.format(name=f"new{number}", url=url, rules="{}"),
+                    cameras,
+                ):
+                    moment = time.time() - 0.001
+                    config.write_text(HEAD.format(port=broker.port) + "cameras:\n" + cameras_now)
+                    daemon.reload()
+                    wait_for(lambda after=moment: loaded_after(listener, after), SLOW, "the reload")
+            # What came and went has left nothing behind.
+            wait_for(lambda: usage(daemon)[1] <= threads, SLOW, "threads")
+            wait_for(lambda: usage(daemon)[0] <= files, SLOW, "files")
+            daemon.reload()
+            status, seconds = daemon.ask_to_stop()
+            assert status == 0
+            assert seconds < 10
+
+
+def usage(daemon: Daemon) -> tuple[int, int]:
+    """Open files and threads of the daemon."""
+    own = Path("/proc") / str(daemon.process.pid)
+    return len(list((own / "fd").iterdir())), len(list((own / "task").iterdir()))
 
 
 def test_everything_about_the_broker_applies_at_once(

@@ -83,7 +83,7 @@ def scene(street: Path, pose_model: Path, tmp_path: Path) -> Iterator[Callable[.
         yield make
 
 
-def everything_ended(listener: Listener, reason: str) -> bool:
+def has_ended(listener: Listener, reason: str) -> bool:
     """Whether each alert and each event of the street came to its end, the last ones for this reason."""
     last = {body["id"]: body for body in listener.bodies("street/alerts")}
     tracks = {body["after"]["id"]: body for body in listener.bodies("street/events")}
@@ -99,7 +99,7 @@ def test_a_camera_whose_code_fails_ends_what_is_open_and_starts_anew(scene: Call
     at.begin("fails", "street")
     wait_for(lambda: at.street() == ("stalled", "error"), SLOW, "the status")
     wait_for(lambda: listener.last("street/alert/about") == "OFF", SLOW, "the alert is cleared")
-    wait_for(lambda: everything_ended(listener, "failed"), SLOW, "every end")
+    wait_for(lambda: has_ended(listener, "failed"), SLOW, "every end")
     assert listener.people() == 0
     wait_for(lambda: at.log().count("camera_code_failed") >= 2, SLOW, "the second attempt")
     frames = len(listener.bodies("other/tracks"))
@@ -115,10 +115,17 @@ def test_a_camera_whose_code_fails_ends_what_is_open_and_starts_anew(scene: Call
 
 def test_a_worker_that_hangs_silences_the_watchdog_and_is_named(scene: Callable[..., Scene]) -> None:
     at = scene(WATCHDOG_USEC=str(6_000_000), ODD_STUCK="2")
-    wait_for(lambda: at.systemd.count("WATCHDOG=1") >= 2, SLOW, "pings")
     at.begin("hangs", "street")
-    wait_for(lambda: at.systemd.last("STATUS=HANGS: worker-"), SLOW, "the status line")
-    assert "hangs what=worker-" in at.log()
+    wait_for(lambda: "hangs what=worker-" in at.log(), SLOW, "the hang")
+    at.end("hangs")
+    wait_for(lambda: "goes_on what=worker-" in at.log(), SLOW, "the end of it")
+    pinged = at.systemd.count("WATCHDOG=1")
+    wait_for(lambda: at.systemd.count("WATCHDOG=1") > pinged, SLOW, "pings again")
+    # And for good.
+    at.begin("hangs", "street")
+    wait_for(
+        lambda: (at.systemd.last("STATUS=") or (0, ""))[1].startswith("STATUS=HANGS: worker-"), SLOW, "STATUS"
+    )
     assert "odd_daemon.py" in at.log()  # the stack
     pinged = at.systemd.count("WATCHDOG=1")
     other = len(at.listener.bodies("other/tracks"))
@@ -129,27 +136,18 @@ def test_a_worker_that_hangs_silences_the_watchdog_and_is_named(scene: Callable[
     assert status == 0
     assert seconds < 10
     wait_for(lambda: at.listener.last("status") == "offline", SLOW, "offline")
-    assert everything_ended(at.listener, "shutdown")
+    assert has_ended(at.listener, "shutdown")
     assert at.listener.last("street/alert/about") == "OFF"
 
 
-def test_what_only_took_long_is_taken_back(scene: Callable[..., Scene]) -> None:
-    at = scene(WATCHDOG_USEC=str(6_000_000), ODD_STUCK="2")
-    at.begin("hangs", "street")
-    wait_for(lambda: "hangs what=worker-" in at.log(), SLOW, "the hang")
-    at.end("hangs")
-    wait_for(lambda: "goes_on what=worker-" in at.log(), SLOW, "the end of it")
-    pinged = at.systemd.count("WATCHDOG=1")
-    wait_for(lambda: at.systemd.count("WATCHDOG=1") > pinged, SLOW, "pings again")
-
-
 def test_without_systemd_it_ends_by_itself(scene: Callable[..., Scene]) -> None:
-    at = scene(ODD_STUCK="1", ODD_GIVE_UP="1")
+    at = scene(wait=False, ODD_STUCK="1", ODD_GIVE_UP="1")
+    wait_for(lambda: at.listener.people(), SLOW, "people")
     at.begin("hangs", "street")
     assert at.daemon.process.wait(SLOW) == 1
     assert "giving_up reason='worker-" in at.log()
     wait_for(lambda: at.listener.last("status") == "offline", SLOW, "offline")
-    assert everything_ended(at.listener, "shutdown")
+    assert has_ended(at.listener, "shutdown")
 
 
 def test_a_dead_camera_a_dead_broker_and_a_hung_disk_do_not_silence_the_watchdog(
@@ -164,30 +162,28 @@ def test_a_dead_camera_a_dead_broker_and_a_hung_disk_do_not_silence_the_watchdog
 
         silent = stack.enter_context(silent_server())
         more = f"  dead: {{url: 'rtsp://127.0.0.1:{silent}/x', rules: {{}}}}\n"
-        at = scene(through=through, more=more, WATCHDOG_USEC=str(6_000_000), ODD_STUCK="5")
+        at = scene(wait=False, through=through, more=more, WATCHDOG_USEC=str(6_000_000), ODD_STUCK="4")
+        wait_for(lambda: at.listener.people(), SLOW, "people")
         gates[0].freeze()
         at.begin("hung_disk")
         wait_for(lambda: "storage_degraded" in at.log(), SLOW, "the disk")
         pinged, since = at.systemd.count("WATCHDOG=1"), time.monotonic()
-        wait_for(lambda: at.systemd.count("WATCHDOG=1") >= pinged + 5, SLOW, "pings go on")
-        assert time.monotonic() - since > 6.0  # longer than what counts as hanging
+        wait_for(lambda: at.systemd.count("WATCHDOG=1") >= pinged + 3, SLOW, "pings go on")
+        assert time.monotonic() - since > 4.0  # longer than what counts as hanging
         assert "hangs what=" not in at.log()
         status, seconds = at.daemon.ask_to_stop()
         assert status == 0
         assert seconds < 10
 
 
-@pytest.mark.parametrize("end", ["SIGSEGV in a library", "SIGKILL"])
-def test_what_a_crash_leaves_open_is_ended_by_the_next_start(end: str, scene: Callable[..., Scene]) -> None:
+def test_what_a_crash_leaves_open_is_ended_by_the_next_start(scene: Callable[..., Scene]) -> None:
+    """A real SIGSEGV in the midst of a frame, as a library would make it."""
     at = scene()
-    if end == "SIGKILL":
-        at.daemon.kill()
-    else:
-        at.begin("crashes", "street")
-        assert at.daemon.process.wait(SLOW) == -signal.SIGSEGV
-        assert "Fatal Python error: Segmentation fault" in at.log()
-        assert "odd_process" in at.log()
-        at.end("crashes")
+    at.begin("crashes", "street")
+    assert at.daemon.process.wait(SLOW) == -signal.SIGSEGV
+    assert "Fatal Python error: Segmentation fault" in at.log()
+    assert "odd_process" in at.log()  # the stack
+    at.end("crashes")
     wait_for(lambda: at.listener.last("status") == "offline", SLOW, "the last will")
     at.listener.catch_up()
     opened = {body["id"] for body in at.listener.bodies("street/alerts") if body["type"] == "raised"}
@@ -201,7 +197,7 @@ def test_what_a_crash_leaves_open_is_ended_by_the_next_start(end: str, scene: Ca
             "the ends",
         )
     assert opened
-    assert "off" in at.listener.bodies("street/alert/about")[-1].lower() or "closed_after_crash" in at.log()
+    assert at.listener.bodies("street/alert/about")[-1] == "OFF"
 
 
 def test_a_second_sigterm_goes_at_once(scene: Callable[..., Scene]) -> None:
