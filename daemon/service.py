@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import logging
 import threading
@@ -200,7 +201,8 @@ class Service:
 
     def _shut_down(self) -> None:
         """Ends everything in order, by one deadline that all steps share."""
-        faulthandler.dump_traceback_later(_LAST_SECONDS, exit=True)
+        with contextlib.suppress(OSError, RuntimeError, ValueError):  # without standard error
+            faulthandler.dump_traceback_later(_LAST_SECONDS, exit=True)
         deadline, parts = Deadline(_STOP_SECONDS), self._parts
         self._ready = False
         notify.stopping()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import faulthandler
 import logging
 from pathlib import Path
 
@@ -25,17 +27,16 @@ def add_run(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Loads the configuration and the models, then watches."""
-    import faulthandler
-
     from daemon.config import load_config
     from daemon.logs import configure_logging
     from daemon.service import Service
     from daemon.signals import Signals
 
-    faulthandler.enable()  # stacks to the journal where a library crashes: names and lines, no values
-    signals = Signals()
-    signals.take_reload()
     config = load_config(options.config)
     configure_logging(config.log)
+    signals = Signals()
+    signals.take_reload()
+    with contextlib.suppress(OSError, RuntimeError, ValueError):  # without standard error
+        faulthandler.enable()  # stacks to the journal where a library crashes: names and lines, no values
     logging.getLogger(__name__).info("loading config=%s", options.config)
     return Service(config, Path(options.config), signals=signals).run()
