@@ -10,6 +10,7 @@ from daemon.config.camera import CameraConfig
 from daemon.config.detect import DetectConfig
 from daemon.config.fights import FightsConfig
 from daemon.config.filters import FiltersConfig
+from daemon.config.health import HealthConfig
 from daemon.config.home_assistant import HomeAssistantConfig
 from daemon.config.media import ClipsConfig, SnapshotsConfig
 from daemon.config.mqtt import MqttConfig
@@ -67,6 +68,9 @@ class Config(ConfigModel):
     cameras: dict[Name, CameraConfig] = Field(title="Cameras", description="The cameras, by name.")
     performance: PerformanceConfig = Field(
         default_factory=PerformanceConfig, title="Performance", description="How many cores it uses."
+    )
+    health: HealthConfig = Field(
+        default_factory=HealthConfig, title="Health", description="Health and metrics over HTTP."
     )
     log: LogConfig = Field(default_factory=LogConfig, title="Log", description="Log lines.")
     stats_interval: Duration = Field(

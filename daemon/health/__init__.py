@@ -1,0 +1,1 @@
+"""How the service is, told to others: over HTTP, as statistics, as a table and in the log."""
