@@ -54,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     for add in (
         commands.add_run,
         commands.add_check,
+        commands.add_status,
         commands.add_replay,
         commands.add_events,
         commands.add_models,
