@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator, model_validator
+from collections.abc import Iterable
+
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from daemon.config.actions import ActionsConfig
 from daemon.config.base import ConfigModel, Duration, Name
@@ -17,6 +19,7 @@ from daemon.config.mqtt import MqttConfig
 from daemon.config.pose import PoseConfig
 from daemon.config.references import UnknownNamesError, unknown_names
 from daemon.config.rules import DEFAULT_RULES, Rule
+from daemon.config.secrets import HiddenValue, secrets_of
 from daemon.config.storage import StorageConfig
 from daemon.config.system import LogConfig, PerformanceConfig
 from daemon.config.track import TrackConfig
@@ -80,6 +83,24 @@ class Config(ConfigModel):
         ge=1,
         le=86400,
     )
+
+    _hidden: frozenset[HiddenValue] = PrivateAttr(default=frozenset())
+
+    def hide(self, values: Iterable[HiddenValue]) -> None:
+        """Remembers what came from secrets and variables, for `secrets`."""
+        self._hidden = frozenset(values)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Everything that no log line may show, see `daemon.config.secrets`."""
+        return secrets_of(self.mqtt, self.cameras, self._names(), self._hidden)
+
+    def _names(self) -> set[str]:
+        """What is part of topics and lines anyway."""
+        names = {*self.cameras, *self.rules, *self.profiles, self.mqtt.prefix, self.mqtt.client_id}
+        for camera in self.cameras.values():
+            names |= {*camera.rules, *camera.zones}
+        return names
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Config:

@@ -14,7 +14,7 @@ _NAME = 20  # columns of a camera's name
 _BOLD, _DIM, _RED, _YELLOW, _GREEN = "1", "2", "31", "33", "32"
 _STATE_COLOURS = {"streaming": _GREEN, "connecting": _YELLOW, "disabled": _DIM}
 _HEAD = (
-    *("CAMERA", "STATE", "SINCE", "FPS IN", "DONE", "DROPPED", "P50 MS", "P95 MS"),
+    *("CAMERA", "STATE", "SINCE", "FPS", "DONE", "DROPPED", "P50", "P95"),
     *("PEOPLE", "RECONN", "ALERTS"),
 )
 _LEFT = frozenset({"CAMERA", "STATE", "ALERTS"})
@@ -118,7 +118,8 @@ def _stages(cameras: Sequence[Row], paint: Callable[[str, str], str]) -> list[st
     if not frames:
         return []
     texts = [f"{_clean(stage)} {total / frames:.1f}" for stage, total in seconds.items()]
-    lines = wrap(f"milliseconds a frame: {', '.join(texts)}", WIDTH, subsequent_indent="  ")
+    lines = wrap(f"stages, ms a frame: {', '.join(texts)}", WIDTH, subsequent_indent="  ")
+    lines.append("FPS: frames a second received; DONE: processed; P50, P95: latency in ms")
     return ["", *(paint(line, _DIM) for line in lines)]
 
 
@@ -132,6 +133,11 @@ def _troubles(picture: Row, paint: Callable[[str, str], str]) -> list[str]:
     if away:
         names = ", ".join(f"{_clean(one['name'])} ({_clean(one['reason'] or one['state'])})" for one in away)
         lines.append(f"{len(away)} of {len(cameras)} cameras without pictures: {names}")
+    lines += [
+        f"{_clean(one['name'])}: alerts: {_clean(', '.join(one['alerts']))}"
+        for one in cameras
+        if one["alerts"]
+    ]
     lines += [f"{_clean(one['name'])}: tamper: {_clean(one['tamper'])}" for one in cameras if one["tamper"]]
     lines += [
         f"{_clean(one['name'])}: {one['errors']} frames failed, started anew {one['restarts']} times"
