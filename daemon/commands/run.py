@@ -29,6 +29,6 @@ def run(options: argparse.Namespace) -> int:
     from daemon.service import Service
 
     config = load_config(options.config)
-    configure_logging(config.log)
+    configure_logging(config.log, config.secrets)
     logging.getLogger(__name__).info("loading config=%s", options.config)
     return Service(config).run()

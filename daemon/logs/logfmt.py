@@ -18,8 +18,8 @@ def quoted(text: str) -> str:
     """The value as it is, or in quotes where it would not stay one word on one line.
 
     Example:
-        >>> quoted("garden"), quoted('no "such" path')
-        ('garden', '"no \\\\"such\\\\" path"')
+        >>> quoted("garden"), quoted("no such path")
+        ('garden', '"no such path"')
     """
     if _PLAIN.fullmatch(text) and text.isprintable():
         return text
