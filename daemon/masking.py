@@ -40,8 +40,10 @@ _LONGEST = 4096  # characters of a secret that are looked for
 # Edges of a short secret: no letter or digit beyond, but %-encodings and escapes end in one.
 _BEFORE = r"(?:(?<![^\W_])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[abfnrtv]))"
 _AFTER = r"(?![^\W_])"
-_ESCAPES = {"\\": r"\\\\", '"': r"\\\"", "'": r"\\'", "/": r"\\/", "\n": r"\\n", "\r": r"\\r", "\t": r"\\t",
-            " ": r"\+"}  # fmt: skip
+_ESCAPES = {
+    **{"\\": r"\\\\", '"': r"\\\"", "'": r"\\'", "/": r"\\/", " ": r"\+"},
+    **{"\a": r"\\a", "\b": r"\\b", "\t": r"\\t", "\n": r"\\n", "\v": r"\\v", "\f": r"\\f", "\r": r"\\r"},
+}
 
 
 class Masker:

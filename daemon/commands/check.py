@@ -44,9 +44,7 @@ def run(options: argparse.Namespace) -> int:
         left_out = [rule for rule, one in camera.rules.items() if one.enabled and rule not in watching]
         state = "" if camera.enabled else " (disabled)"
         look = _look(camera.detect)
-        print(
-            f"  {name}{state}: {mask_source(camera.url)}  {look}zones: {len(camera.zones)}  rules: {rules}"
-        )
+        print(f"  {name}{state}: {mask_source(camera.url)}  {look}zones: {len(camera.zones)}  rules: {rules}")
         if left_out:
             print(f"    not here, being for zones or cameras that this is none of: {', '.join(left_out)}")
         for warning in _unknown_labels(camera, watching, engines):

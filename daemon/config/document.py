@@ -198,6 +198,12 @@ class _Builder:
             self._problem(line, path, f"unknown tag {node.tag}: only !secret is known")
             return None
         value = node.value
+        if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+            try:  # JSON writes one character as two escapes
+                value = node.value = value.encode("utf-16", "surrogatepass").decode("utf-16")
+            except UnicodeDecodeError:
+                self._problem(line, path, "holds half of a character (\\ud800 to \\udfff)")
+                return None
         if isinstance(value, str) and "${" in value:
             self._document.hidden.add(path)
             return self._substitute(value, line, path)

@@ -98,6 +98,8 @@ def event_of(record: logging.LogRecord, mask: Mask) -> Event:
     elif record.stack_info:
         exception = mask(record.stack_info)
     name, fields = _read(record, mask) or (_REST, {"text": mask(record.getMessage())})
+    if not fields and mask(name) != name:  # one word, and that a secret
+        name, fields = _REST, {"text": mask(name)}
     return Event(name, fields, exception)
 
 

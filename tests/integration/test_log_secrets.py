@@ -68,7 +68,7 @@ def config(folder: Path, form: str, ports: dict[str, int], broker: int) -> Path:
     }
     document = {
         "mqtt": {"port": broker, "username": users["mqtt"], "password": PASSWORDS["mqtt"]},
-        "log": {"format": form, "level": "debug"},
+        "log": {"format": form, "level": "debug", "repeats": 4},
         "health": {"port": free_port()},
         "cameras": {
             **{
@@ -110,7 +110,7 @@ def test_failures_are_events_without_credentials(tmp_path, form):
                     lambda mark=mark: re.search(f"camera_lost.*{mark}", daemon.log.read_text()), 60, name
                 )
             wait_for(lambda: "Not authorized" in daemon.log.read_text(), 60, "the broker's no")
-            assert all(asked.acquire(timeout=60) for _ in range(60))  # more often than is worth a line
+            assert all(asked.acquire(timeout=60) for _ in range(24))  # more often than is worth a line
             assert daemon.ask_to_stop()[0] == 0
     written = daemon.log.read_text()
     assert "S3cret" not in written
