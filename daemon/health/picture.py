@@ -12,7 +12,7 @@ from daemon.health.stats import stage_milliseconds
 
 __all__ = ["picture_of"]
 
-_FOLDERS = re.compile(r"(?<![\w.~-])~?/(?:[^\s/:'\"]+/)+")
+_FOLDERS = re.compile(r"(?<![\w.~/-])~?/(?:[^\s/:'\"]+/)+")
 
 
 def picture_of(figures: ServiceFigures, now: float, mask: Callable[[str], str]) -> dict[str, Any]:

@@ -10,14 +10,14 @@ __all__ = ["WIDTH", "table_of"]
 
 WIDTH = 110
 Row: TypeAlias = Mapping[str, Any]
-_NAME = 20  # columns of a camera's name
+_NAME, _STATE = 30, 24  # columns of a camera's name, at most, and of its state
 _BOLD, _DIM, _RED, _YELLOW, _GREEN = "1", "2", "31", "33", "32"
 _STATE_COLOURS = {"streaming": _GREEN, "connecting": _YELLOW, "disabled": _DIM}
 _HEAD = (
     *("CAMERA", "STATE", "SINCE", "FPS", "DONE", "DROPPED", "P50", "P95"),
     *("PEOPLE", "RECONN", "ALERTS"),
 )
-_LEFT = frozenset({"CAMERA", "STATE", "ALERTS"})
+_LEFT = frozenset({"CAMERA", "STATE"})
 
 
 def table_of(picture: Row, *, colour: bool = False) -> list[str]:
@@ -71,22 +71,20 @@ def _header(picture: Row, paint: Callable[[str, str], str]) -> list[str]:
 def _cameras(cameras: Sequence[Row], now: float, paint: Callable[[str, str], str]) -> list[str]:
     rows = [_HEAD, *(_row(camera, now) for camera in cameras)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    widths[0] = min(widths[0], _NAME, WIDTH - sum(width + 2 for width in widths[1:]))
     lines = []
-    for index, row in enumerate(rows):
+    for camera, row in zip((None, *cameras), rows, strict=True):
         cells = [
-            text.ljust(width) if title in _LEFT else text.rjust(width)
+            _cut(text, width).ljust(width) if title in _LEFT else text.rjust(width)
             for text, width, title in zip(row, widths, _HEAD, strict=True)
         ]
-        room = WIDTH - sum(len(cell) + 2 for cell in cells[:-1])
-        cells[-1] = _cut(row[-1], room)
-        if index == 0:
-            lines.append(paint("  ".join(cells).rstrip(), _BOLD))
+        if camera is None:
+            lines.append(paint("  ".join(cells), _BOLD))
             continue
-        camera = cameras[index - 1]
         cells[1] = paint(cells[1], _STATE_COLOURS.get(camera["state"], _RED))
         if camera["alerts"]:
             cells[-1] = paint(cells[-1], _RED)
-        lines.append("  ".join(cells).rstrip())
+        lines.append("  ".join(cells))
     return lines
 
 
@@ -94,8 +92,8 @@ def _row(camera: Row, now: float) -> tuple[str, ...]:
     latency = camera["latency_ms"]
     state = _clean(camera["state"])
     return (
-        _cut(_clean(camera["name"]), _NAME),
-        _cut(f"{state} ({_clean(camera['reason'])})" if camera["reason"] else state, 24),
+        _clean(camera["name"]),
+        _cut(f"{state} ({_clean(camera['reason'])})" if camera["reason"] else state, _STATE),
         _age(now - camera["since"]) if camera["since"] else "-",
         f"{camera['fps_in']:.1f}",
         f"{camera['fps_processed']:.1f}",
@@ -104,7 +102,7 @@ def _row(camera: Row, now: float) -> tuple[str, ...]:
         _or_dash(latency["p95"], ".0f"),
         str(camera["people"]),
         _count(camera["reconnects"]),
-        _clean(", ".join(camera["alerts"])) or "-",
+        str(len(camera["alerts"])),
     )
 
 
