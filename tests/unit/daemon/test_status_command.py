@@ -61,7 +61,7 @@ def test_what_is_wrong_is_told():
     assert lines[lines.index("no progress: worker-1") :] == [
         "no progress: worker-1",
         "1 of 3 cameras without pictures: garden (auth)",
-        "door: alert: fall, lying",
+        "door: alerts: fall, lying",
         "garden: tamper: covered",
         "storage: No space left on device",
         "config: the file was refused, the former one holds: posewatch.yaml:12: mqtt.port: must be above 0",
