@@ -10,7 +10,7 @@ from pathlib import Path
 
 from daemon.figures import ProcessFigures
 
-__all__ = ["ProcessUsage", "resident_bytes"]
+__all__ = ["ProcessUsage", "resident_bytes", "threads_and_files"]
 
 _PROC = Path("/proc/self")
 _CLOSEST = 0.5  # seconds between two readings that are remembered
@@ -56,6 +56,11 @@ class ProcessUsage:
 def resident_bytes() -> int | None:
     """Resident set size in bytes (proc(5), statm field 2), None where there is no /proc."""
     return _status()[0]
+
+
+def threads_and_files() -> tuple[int | None, int | None]:
+    """Threads and open file descriptors of this process; None what is unknown."""
+    return _status()[1], _open_files()
 
 
 def _now() -> tuple[float, float]:

@@ -70,8 +70,9 @@ def template_of(message: str) -> tuple[str, tuple[Field, ...]] | None:
         >>> template_of("Sending PINGREQ") is None
         True
     """
-    event, *words = message.split() or [""]
-    if not _EVENT.fullmatch(event):
+    told, _, note = message.partition("; ")
+    event, *words = told.split() or [""]
+    if not _EVENT.fullmatch(event) or "%" in note:
         return None
     fields = []
     for word in words:
@@ -87,6 +88,8 @@ def template_of(message: str) -> tuple[str, tuple[Field, ...]] | None:
                 match["key"], form, len(specs), specs[0]["kind"] if whole else "", int(cut) if cut else None
             )
         )
+    if note:
+        fields.append(Field("note", note, 0, "", None))
     return event, tuple(fields)
 
 
