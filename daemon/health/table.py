@@ -11,6 +11,7 @@ __all__ = ["WIDTH", "table_of"]
 WIDTH = 110
 Row: TypeAlias = Mapping[str, Any]
 _NAME, _STATE = 30, 24  # columns of a camera's name, at most, and of its state
+_GLUE = "\u00a0"  # a space at which no line ends
 _BOLD, _DIM, _RED, _YELLOW, _GREEN = "1", "2", "31", "33", "32"
 _STATE_COLOURS = {"streaming": _GREEN, "connecting": _YELLOW, "disabled": _DIM}
 _HEAD = (
@@ -129,13 +130,10 @@ def _troubles(picture: Row, paint: Callable[[str, str], str]) -> list[str]:
     cameras = picture["cameras"]
     away = [camera for camera in cameras if camera["enabled"] and camera["state"] != "streaming"]
     if away:
-        names = ", ".join(f"{_clean(one['name'])} ({_clean(one['reason'] or one['state'])})" for one in away)
+        names = ", ".join(
+            f"{_clean(one['name'])}{_GLUE}({_clean(one['reason'] or one['state'])})" for one in away
+        )
         lines.append(f"{len(away)} of {len(cameras)} cameras without pictures: {names}")
-    lines += [
-        f"{_clean(one['name'])}: alerts: {_clean(', '.join(one['alerts']))}"
-        for one in cameras
-        if one["alerts"]
-    ]
     lines += [f"{_clean(one['name'])}: tamper: {_clean(one['tamper'])}" for one in cameras if one["tamper"]]
     lines += [
         f"{_clean(one['name'])}: {one['errors']} frames failed, started anew {one['restarts']} times"
@@ -147,8 +145,15 @@ def _troubles(picture: Row, paint: Callable[[str, str], str]) -> list[str]:
     if picture["config"]["error"]:
         error = _clean(picture["config"]["error"])
         lines.append(f"config: the file was refused, the former one holds: {error}")
-    wrapped = [part for line in lines for part in wrap(line, WIDTH, subsequent_indent="  ")]
-    return ["", *(paint(line, _YELLOW) for line in wrapped)] if lines else []
+    raised = [one for one in cameras if one["alerts"]]
+    alerts = [f"{_clean(one['name'])}: alert: {_clean(', '.join(one['alerts']))}" for one in raised]
+    painted = [
+        paint(part.replace(_GLUE, " "), colour)
+        for texts, colour in ((alerts, _RED), (lines, _YELLOW))
+        for line in texts
+        for part in wrap(line, WIDTH, subsequent_indent="  ")
+    ]
+    return ["", *painted] if painted else []
 
 
 def _age(seconds: float) -> str:

@@ -58,10 +58,10 @@ def test_what_is_wrong_is_told():
     lines = table(figures)
     assert "no progress" in lines[0]
     assert "mqtt not connected, 12 queued, 3 dropped   storage degraded   config invalid" in lines[2]
-    assert lines[lines.index("no progress: worker-1") :] == [
+    assert lines[lines.index("door: alert: fall, lying") :] == [
+        "door: alert: fall, lying",
         "no progress: worker-1",
         "1 of 3 cameras without pictures: garden (auth)",
-        "door: alerts: fall, lying",
         "garden: tamper: covered",
         "storage: No space left on device",
         "config: the file was refused, the former one holds: posewatch.yaml:12: mqtt.port: must be above 0",
