@@ -41,7 +41,7 @@ def _limit_library_threads() -> None:
     """One thread for OpenCV and BLAS: the workers already use every core."""
     os.environ.setdefault(
         "OPENCV_LOG_LEVEL", "SILENT"
-    )  # it writes to stderr by itself; what fails is told by us
+    )  # what fails is told by us
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
