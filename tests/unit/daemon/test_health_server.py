@@ -280,6 +280,19 @@ def test_a_thousand_slow_clients_hold_up_nobody(server):
     wait_for(lambda: ask(server, "/healthz")[0] == 200)
 
 
+def test_of_too_many_clients_the_oldest_have_to_go(server, monkeypatch):
+    monkeypatch.setattr("daemon.health.connection._TO_ASK", 1000.0)
+    with contextlib.ExitStack() as stack:
+        clients = [
+            stack.enter_context(socket.create_connection(server.addresses[0], timeout=SLOW))
+            for _ in range(100)
+        ]
+        assert ask(server, "/healthz")[0] == 200  # after those
+        assert all(client.recv(1) == b"" for client in clients[:30])
+        clients[-1].sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+        assert clients[-1].recv(100).startswith(b"HTTP/1.1 200 ")
+
+
 def patiently(server: HealthServer) -> str:
     """As a probe does: again when the connection was lost, a few times."""
     for _ in range(5):

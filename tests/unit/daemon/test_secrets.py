@@ -249,3 +249,13 @@ def test_variables_that_hold_no_secret_stay_readable(folder):
         },
     )
     assert config.secrets == {"T0kenT0ken"}
+
+
+def test_nobody_prints_a_login_with_the_configuration(folder):
+    path = folder / "login.yaml"
+    broker = {"username": "broker-user-7", "password": "broker-password"}
+    path.write_text(json.dumps({"mqtt": broker, "cameras": {"door": door("S3cret-word")}}), encoding="utf-8")
+    config = load_config(path)
+    for shown in (repr(config), str(config), repr(config.mqtt), str(config.cameras["door"])):
+        assert not any(one in shown for one in (*broker.values(), "viewer", "S3cret-word", "10.0.0.5"))
+    assert {"broker-user-7", "broker-password", "S3cret-word"} <= config.secrets
