@@ -140,22 +140,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("secrets")
 
 
-def unlike(secret: str) -> None:
+@pytest.fixture(scope="module")
+def plain(folder: Path) -> str:
+    """What is shown where nothing is secret."""
+    return "\n".join(written(loaded(folder, door("x9Qz7-neutral"))))
+
+
+def unlike(secret: str, plain: str) -> None:
     """What is part of the lines anyway, as numbers are, cannot be told from the secret."""
-    lines = repr(Config(cameras={"door": {"url": "rtsp://10.0.0.5/live"}}))
-    assume(secret.strip() and secret not in lines and secret.strip("0123456789.:-+eE"))
-    assume("${" not in secret and secret not in "camera_lost error exception OSError")
+    assume(secret.strip() and "${" not in secret and secret.strip("0123456789.:-+eE"))
+    assume(not any(encode(secret) in plain for encode in ENCODINGS.values()))
 
 
 @settings(max_examples=30, deadline=None)
 @given(secret=SECRETS)
-def test_a_password_of_its_own(folder, secret):
-    unlike(secret)
-    neutral = "\n".join(written(loaded(folder, door("x9Qz7-neutral"))))
-    assume(secret not in neutral)
+def test_a_password_of_its_own(folder, plain, secret):
+    unlike(secret, plain)
     shown = "\n".join(written(loaded(folder, door(secret))))
     for name, encode in ENCODINGS.items():
-        assume(encode(secret) not in neutral)
         assert encode(secret) not in shown, name
     assert b64encode(f"viewer:{secret}".encode()).decode() not in shown
 
@@ -168,8 +170,8 @@ def door(password: str) -> dict[str, object]:
 @given(secret=SECRETS, form=st.sampled_from(["{}", "viewer:{}"]), encoded=st.booleans())
 @example(secret="my pass'word", form="viewer:{}", encoded=False)
 @example(secret="a/b@c:d?e#f", form="viewer:{}", encoded=False)
-def test_a_login_in_the_url(folder, secret, form, encoded):
-    unlike(secret)
+def test_a_login_in_the_url(folder, plain, secret, form, encoded):
+    unlike(secret, plain)
     login = form.format(quote(secret, safe="") if encoded else secret)
     try:
         config = loaded(folder, {"url": f"rtsp://{login}@10.0.0.5/live"})
@@ -187,8 +189,8 @@ def test_a_login_in_the_url(folder, secret, form, encoded):
 
 @settings(max_examples=25, deadline=None)
 @given(secret=SECRETS, source=st.sampled_from(["secret", "variable"]))
-def test_a_secret_or_a_variable(folder, secret, source):
-    unlike(secret)
+def test_a_secret_or_a_variable(folder, plain, secret, source):
+    unlike(secret, plain)
     assume("\x00" not in secret and secret == secret.strip("\r\n") and "\r" not in secret)
     (folder / "door_password").write_text(secret, encoding="utf-8", newline="")
     how = "!secret door_password" if source == "secret" else "${DOOR_PASSWORD}"
