@@ -39,9 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _limit_library_threads() -> None:
     """One thread for OpenCV and BLAS: the workers already use every core."""
-    os.environ.setdefault(
-        "OPENCV_LOG_LEVEL", "SILENT"
-    )  # what fails is told by us
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what fails is told by us
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
