@@ -141,7 +141,7 @@ class ActionReader:
             missing = [label for label in labels_of(rule) if label not in labels]
             if missing:
                 _log.warning(
-                    "rule_without_label camera=%s rule=%s label=%s: the action model does not know it",
+                    "rule_without_label camera=%s rule=%s label=%s",
                     self._camera,
                     name,
                     ",".join(missing),

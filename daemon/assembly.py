@@ -15,6 +15,7 @@ from daemon.config import Config
 from daemon.controls import Controls
 from daemon.deadline import Deadline
 from daemon.figures import ConfigFigures
+from daemon.health.journal import log_messages
 from daemon.homeassistant import announce
 from daemon.logs import configure_logging
 from daemon.media import MediaLibrary
@@ -81,7 +82,8 @@ class Assembly:
     def publish(self, messages: list[Message]) -> None:
         """Hands messages over: to the broker, and to the history."""
         if messages:
-            self.publisher.publish(messages)  # the place of the journal of messages
+            self.publisher.publish(messages)
+            log_messages(messages)
 
     def publish_state(self) -> None:
         """Publishes what is new of the service's retained state; clears topics that are no longer in use."""
@@ -154,7 +156,7 @@ class Assembly:
                 if other_profile or begins or channel.name in touched:
                     stack.enter_context(held(channel, patience.left()))
             # 2. From here on nothing can fail.
-            configure_logging(config.log)
+            configure_logging(config.log, config.secrets | self.config.secrets)
             for name in changes.removed:
                 cameras.remove(name)
             self.config, self.topics, self.media = config, prepared.topics, prepared.media

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from daemon.config import CameraConfig
-from daemon.masking import mask_url
+from daemon.masking import mask_source, mask_url
 from daemon.reader import Frame, FrameReader
 from daemon.reconnect import Backoff
 from daemon.sources import CaptureError, EndOfStream, Picture, Reason, Source, is_live, open_source
@@ -173,7 +173,7 @@ class Camera:
                 self._capture(stopping)
                 if stopping.is_set():
                     return
-                raise CaptureError(Reason.ENDED, f"{mask_url(settings.url)}: the stream ended")
+                raise CaptureError(Reason.ENDED, f"{mask_source(settings.url)}: the stream ended")
             except CaptureError as error:
                 if error.reason is Reason.ENDED and not is_live(settings.source):
                     _log.info("camera_ended camera=%s", self.name)

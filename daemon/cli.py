@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _limit_library_threads() -> None:
     """One thread for OpenCV and BLAS: the workers already use every core."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what fails is told by us
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
@@ -54,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     for add in (
         commands.add_run,
         commands.add_check,
+        commands.add_status,
         commands.add_replay,
         commands.add_events,
         commands.add_models,

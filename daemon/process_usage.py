@@ -1,48 +1,75 @@
-"""CPU and memory of this process, from /proc and os.times; no dependency needed."""
+"""CPU, memory, threads and files of this process, from /proc and os.times; no dependency needed."""
 
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections import deque
 from pathlib import Path
 
-__all__ = ["ProcessUsage", "threads_and_files"]
+from daemon.figures import ProcessFigures
+
+__all__ = ["ProcessUsage", "resident_bytes"]
+
+_PROC = Path("/proc/self")
+_CLOSEST = 0.5  # seconds between two readings that are remembered
 
 
 class ProcessUsage:
-    """Reads {cpu, rss}: cpu in cores used since the last reading, rss in bytes."""
+    """Reads how much of the machine this process uses; safe in several threads.
 
-    def __init__(self) -> None:
-        self._last = self._now()
+    Several may read it (statistics, health) without disturbing each other: CPU is the mean from the newest
+    reading that is older than `span` seconds, or from the first one.
 
-    @staticmethod
-    def _now() -> tuple[float, float]:
-        times = os.times()
-        return time.monotonic(), times.user + times.system
+    Args:
+        span: seconds.
+    """
 
-    def read(self) -> dict[str, float | int | None]:
-        """CPU since the last call (1.0 is one whole core) and resident memory in bytes, None if unknown."""
-        now, used = self._now()
-        cpu = (used - self._last[1]) / max(now - self._last[0], 1e-3)
-        self._last = (now, used)
-        return {"cpu": round(cpu, 2), "rss": resident_bytes()}
+    def __init__(self, span: float = 10.0) -> None:
+        self._span = span
+        self._lock = threading.Lock()
+        self._seen = deque([_now()])
 
+    def figures(self) -> ProcessFigures:
+        """CPU (1.0 is one whole core), memory in bytes, threads and open files; None what is unknown."""
+        pages, threads = _status()
+        return ProcessFigures(self._cpu(), pages, threads, _open_files())
 
-def threads_and_files() -> tuple[int | None, int | None]:
-    """Threads and open file descriptors of this process; None where there is no /proc."""
-    found = []
-    for name in ("task", "fd"):
-        try:
-            found.append(len(os.listdir(f"/proc/self/{name}")))  # noqa: PTH208 (faster, no objects)
-        except OSError:
-            return None, None
-    return found[0], found[1] - 1  # one of them is that of the list itself
+    def _cpu(self) -> float:
+        now, used = _now()
+        with self._lock:
+            seen = self._seen
+            while len(seen) > 1 and now - seen[1][0] >= self._span:
+                seen.popleft()
+            start, before = seen[0]
+            if now - seen[-1][0] >= _CLOSEST:
+                seen.append((now, used))
+        return round(max(used - before, 0.0) / max(now - start, 1e-3), 2)
 
 
 def resident_bytes() -> int | None:
     """Resident set size in bytes (proc(5), statm field 2), None where there is no /proc."""
+    return _status()[0]
+
+
+def _now() -> tuple[float, float]:
+    times = os.times()
+    return time.monotonic(), times.user + times.system
+
+
+def _status() -> tuple[int | None, int | None]:
+    """Resident bytes and threads (proc(5): stat, fields 24 and 20)."""
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        # The second field is the name, in brackets, and may hold anything.
+        fields = (_PROC / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return int(fields[21]) * os.sysconf("SC_PAGE_SIZE"), int(fields[17])
     except (OSError, ValueError, IndexError):
+        return None, None
+
+
+def _open_files() -> int | None:
+    try:
+        return len(os.listdir(_PROC / "fd")) - 1  # noqa: PTH208 (one is the listing itself; hundreds a scrape)
+    except OSError:
         return None
-    return pages * os.sysconf("SC_PAGE_SIZE")

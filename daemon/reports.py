@@ -8,6 +8,7 @@ from daemon.capture import CameraStatus
 from daemon.config import Config
 from daemon.evidence import ModelVersions
 from daemon.figures import ConfigFigures, ServiceFigures
+from daemon.health.stats import stats_payload
 from daemon.messages import Message, Payload
 from daemon.storage.disk import StorageStatus
 from daemon.topics import Topics
@@ -38,27 +39,8 @@ def config_state(topics: Topics, figures: ConfigFigures, since: float) -> Messag
 
 
 def stats(topics: Topics, figures: ServiceFigures) -> Message:
-    """Load and rates. To be replaced by the payload that health makes of the same figures."""
-    process, mqtt = figures.process, figures.mqtt
-    payload = {
-        "cpu": process.cpu,
-        "rss": process.rss,
-        "queue": mqtt.queued,
-        "mqtt": {"connected": mqtt.connected, "queued": mqtt.queued, "dropped": mqtt.dropped},
-        "storage": {"state": figures.storage_state, "reason": figures.storage_reason},
-        "commands_ignored": mqtt.commands_ignored,
-        "cameras": {
-            camera.name: {
-                "fps_in": camera.fps_in,
-                "fps_processed": camera.fps_processed,
-                "dropped": camera.frames_dropped,
-                "errors": camera.errors,
-                "latency_ms": dict(camera.latency_ms),
-            }
-            for camera in figures.cameras
-        },
-    }
-    return Message(topics.stats(), payload, qos=0, retain=False)
+    """Load and rates."""
+    return Message(topics.stats(), stats_payload(figures), qos=0, retain=False)
 
 
 def camera_status(topics: Topics, camera: str, status: CameraStatus) -> Message:

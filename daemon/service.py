@@ -16,11 +16,13 @@ from daemon.assembly import Assembly
 from daemon.config import Config
 from daemon.deadline import Deadline
 from daemon.endpoint import Endpoint
-from daemon.figures import MqttFigures, ProcessFigures, ServiceFigures
+from daemon.figures import MqttFigures, ServiceFigures
 from daemon.gathering import camera_figures
+from daemon.health import HealthServer
+from daemon.masking import Masker
 from daemon.media.complaints import Complaints
 from daemon.messages import Message
-from daemon.process_usage import ProcessUsage, threads_and_files
+from daemon.process_usage import ProcessUsage
 from daemon.reloading import NotWholeError, Reloading
 from daemon.scheduler import Stuck
 from daemon.signals import Signals
@@ -44,7 +46,6 @@ class Service:
         config: the validated configuration.
         path: of its file, which SIGHUP loads again; None where it cannot be.
         signals: what the process is asked for.
-        endpoint: a server that comes and goes with the configuration.
         stuck_after: seconds for one frame after which its worker hangs.
         give_up_after: seconds of hanging after which the process ends, where no systemd does that.
 
@@ -59,15 +60,14 @@ class Service:
         path: Path | None = None,
         *,
         signals: Signals | None = None,
-        endpoint: Endpoint | None = None,
         stuck_after: float = STUCK_AFTER,
         give_up_after: float = GIVE_UP_AFTER,
     ) -> None:
-        self._signals, self._endpoint = signals or Signals(), endpoint or Endpoint()
+        self._signals = signals or Signals()
+        self._endpoint = Endpoint(self._make_health, lambda one: (one.health, one.secrets))
         self._ready = self._failed = False
         self._started_at = time.time()
         self._usage = ProcessUsage()
-        self._process = ProcessFigures(0.0, None, None, None)
         self._complaints = Complaints(_log)
         self._stuck_after, self._watchdog = stuck_after, Watchdog(give_up_after)
         self._state_lock = StateLock(state_folder(config.storage))
@@ -122,9 +122,14 @@ class Service:
                 publisher.dropped,
                 publisher.commands_ignored,
             ),
-            process=self._process,
+            process=self._usage.figures(),
             cameras=tuple(camera_figures(one, scheduler.errors.get(one.name, 0)) for one in parts.cameras),
         )
+
+    def _make_health(self, config: Config) -> HealthServer | None:
+        if not config.health.enabled:
+            return None
+        return HealthServer(config.health, self.figures, mask=Masker(config.secrets))
 
     # ---- The main loop ----
 
@@ -191,10 +196,6 @@ class Service:
             notify.status(status)
 
     def _stats(self) -> Message:
-        usage, (threads, files) = self._usage.read(), threads_and_files()
-        self._process = ProcessFigures(
-            float(usage["cpu"] or 0.0), None if usage["rss"] is None else int(usage["rss"]), threads, files
-        )
         return reports.stats(self._parts.topics, self.figures())
 
     # ---- The end ----

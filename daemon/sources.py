@@ -23,7 +23,7 @@ import numpy as np
 from av.stream import Discard
 from numpy.typing import NDArray
 
-from daemon.masking import mask_url
+from daemon.masking import mask_source, mask_url
 
 __all__ = ["CaptureError", "EndOfStream", "Picture", "Reason", "Source", "is_live", "open_source"]
 
@@ -154,7 +154,7 @@ class _Stream:
     def __init__(
         self, source: str, transport: str, open_timeout: float, read_timeout: float, threads: int
     ) -> None:
-        self._name, self._live, self._timeout = mask_url(source), "://" in source, read_timeout
+        self._name, self._live, self._timeout = mask_source(source), "://" in source, read_timeout
         options: dict[str, str] = {}
         if source.lower().startswith(("rtsp://", "rtsps://")):
             options = {"rtsp_transport": transport, "max_delay": "500000"}

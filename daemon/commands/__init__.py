@@ -11,6 +11,7 @@ from daemon.commands.models import add_models
 from daemon.commands.record import add_record
 from daemon.commands.replay import add_replay
 from daemon.commands.run import add_run
+from daemon.commands.status import add_status
 from daemon.commands.train import add_train
 from daemon.commands.train_detector import add_train_detector
 
@@ -24,6 +25,7 @@ __all__ = [
     "add_record",
     "add_replay",
     "add_run",
+    "add_status",
     "add_train",
     "add_train_detector",
 ]

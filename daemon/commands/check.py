@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     from daemon.config import load_config
     from daemon.config.rules import rules_of
     from daemon.engines import Engines
-    from daemon.masking import mask_url
+    from daemon.masking import mask_source
 
     config = load_config(options.config)
     broker = f"{config.mqtt.host}:{config.mqtt.port}" if config.mqtt.enabled else "off"
@@ -44,9 +44,7 @@ def run(options: argparse.Namespace) -> int:
         left_out = [rule for rule, one in camera.rules.items() if one.enabled and rule not in watching]
         state = "" if camera.enabled else " (disabled)"
         look = _look(camera.detect)
-        print(
-            f"  {name}{state}: {mask_url(str(camera.url))}  {look}zones: {len(camera.zones)}  rules: {rules}"
-        )
+        print(f"  {name}{state}: {mask_source(camera.url)}  {look}zones: {len(camera.zones)}  rules: {rules}")
         if left_out:
             print(f"    not here, being for zones or cameras that this is none of: {', '.join(left_out)}")
         for warning in _unknown_labels(camera, watching, engines):

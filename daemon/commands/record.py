@@ -134,7 +134,7 @@ def _source(options: argparse.Namespace) -> CameraConfig:
 
     from daemon.config import CameraConfig, load_config
     from daemon.errors import UsageError
-    from daemon.masking import mask_url
+    from daemon.masking import mask_source
     from daemon.replay import pick_camera
 
     if options.config is not None:
@@ -151,7 +151,7 @@ def _source(options: argparse.Namespace) -> CameraConfig:
         url = CameraConfig(url=options.source).url
     except ValidationError as error:
         reason = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-        raise UsageError(f"--source {mask_url(options.source)}: {reason}") from None
+        raise UsageError(f"--source {mask_source(options.source)}: {reason}") from None
     return settings.model_copy(update={"url": url, "username": None, "password": None})
 
 

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     from daemon.signals import Signals
 
     config = load_config(options.config)
-    configure_logging(config.log)
+    configure_logging(config.log, config.secrets)
     signals = Signals()
     signals.take_reload()
     with contextlib.suppress(OSError, RuntimeError, ValueError):  # without standard error

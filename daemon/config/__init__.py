@@ -8,6 +8,7 @@ from daemon.config.detect import DetectConfig
 from daemon.config.errors import ConfigError
 from daemon.config.fights import FightsConfig
 from daemon.config.filters import FiltersConfig
+from daemon.config.health import HealthConfig
 from daemon.config.home_assistant import HomeAssistantConfig
 from daemon.config.loading import load_config
 from daemon.config.media import ClipsConfig, SnapshotsConfig, Style
@@ -30,6 +31,7 @@ __all__ = [
     "DetectConfig",
     "FightsConfig",
     "FiltersConfig",
+    "HealthConfig",
     "HomeAssistantConfig",
     "LabelConfig",
     "LabelSettings",

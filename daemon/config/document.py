@@ -43,12 +43,14 @@ class Document:
         data: dicts with string keys, lists and scalars.
         lines: the line of each key or item, 1-based.
         hidden: paths whose value came from a secret or a variable and must never be shown.
+        hidden_values: path, name of the variable ("" of a secret) and value of all that came from such.
         problems: what was wrong already.
     """
 
     data: Any = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
     hidden: set[KeyPath] = field(default_factory=set)
+    hidden_values: list[tuple[KeyPath, str, str]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
     def line(self, path: KeyPath) -> int:
@@ -186,14 +188,22 @@ class _Builder:
         if node.tag == "!secret":
             self._document.hidden.add(path)
             try:
-                return read_secret(str(node.value), self._environment)
+                secret = read_secret(str(node.value), self._environment)
             except ValueError as error:
                 self._problem(line, path, str(error))
                 return None
+            self._document.hidden_values.append((path, "", secret))
+            return secret
         if node.tag.startswith("!"):
             self._problem(line, path, f"unknown tag {node.tag}: only !secret is known")
             return None
         value = node.value
+        if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+            try:  # JSON writes one character as two escapes
+                value = node.value = value.encode("utf-16", "surrogatepass").decode("utf-16")
+            except UnicodeDecodeError:
+                self._problem(line, path, "holds half of a character (\\ud800 to \\udfff)")
+                return None
         if isinstance(value, str) and "${" in value:
             self._document.hidden.add(path)
             return self._substitute(value, line, path)
@@ -210,6 +220,7 @@ class _Builder:
                 return "$"
             value = self._environment.get(match["name"])
             if value:
+                self._document.hidden_values.append((path, match["name"], value))
                 return value
             if match["default"] is not None:
                 return match["default"]

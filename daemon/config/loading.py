@@ -40,6 +40,7 @@ def load_config(path: Path | str, *, environment: Mapping[str, str] | None = Non
         data = merge_cameras(document.data, rules)
         try:
             config = Config.model_validate(data, context={"base": path.resolve().parent})
+            config.hide(document.hidden_values)
         except ValidationError as error:
             problems += problems_of(error, data, document, Config.model_json_schema())
     elif not problems:

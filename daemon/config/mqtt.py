@@ -54,7 +54,9 @@ class MqttConfig(ConfigModel):
         default="localhost", title="Host", description="Name or address of the broker.", min_length=1
     )
     port: int = Field(default=1883, title="Port", description="1883 plain, 8883 with TLS.", ge=1, le=65535)
-    username: str | None = Field(default=None, title="User", description="Where the broker asks for one.")
+    username: str | None = Field(
+        default=None, title="User", description="Where the broker asks for one.", repr=False
+    )
     password: SecretStr | None = Field(
         default=None,
         title="Password",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator, model_validator
+from collections.abc import Iterable
+
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from daemon.config.actions import ActionsConfig
 from daemon.config.base import ConfigModel, Duration, Name
@@ -10,12 +12,14 @@ from daemon.config.camera import CameraConfig
 from daemon.config.detect import DetectConfig
 from daemon.config.fights import FightsConfig
 from daemon.config.filters import FiltersConfig
+from daemon.config.health import HealthConfig
 from daemon.config.home_assistant import HomeAssistantConfig
 from daemon.config.media import ClipsConfig, SnapshotsConfig
 from daemon.config.mqtt import MqttConfig
 from daemon.config.pose import PoseConfig
 from daemon.config.references import UnknownNamesError, unknown_names
 from daemon.config.rules import DEFAULT_RULES, Rule
+from daemon.config.secrets import HiddenValue, secrets_of
 from daemon.config.storage import StorageConfig
 from daemon.config.system import LogConfig, PerformanceConfig
 from daemon.config.track import TrackConfig
@@ -68,6 +72,9 @@ class Config(ConfigModel):
     performance: PerformanceConfig = Field(
         default_factory=PerformanceConfig, title="Performance", description="How many cores it uses."
     )
+    health: HealthConfig = Field(
+        default_factory=HealthConfig, title="Health", description="Health and metrics over HTTP."
+    )
     log: LogConfig = Field(default_factory=LogConfig, title="Log", description="Log lines.")
     stats_interval: Duration = Field(
         default=30.0,
@@ -76,6 +83,24 @@ class Config(ConfigModel):
         ge=1,
         le=86400,
     )
+
+    _hidden: frozenset[HiddenValue] = PrivateAttr(default=frozenset())
+
+    def hide(self, values: Iterable[HiddenValue]) -> None:
+        """Remembers what came from secrets and variables, for `secrets`."""
+        self._hidden = frozenset(values)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Everything that no log line may show, see `daemon.config.secrets`."""
+        return secrets_of(self.mqtt, self.cameras, self._names(), self._hidden)
+
+    def _names(self) -> set[str]:
+        """What is part of topics and lines anyway."""
+        names = {*self.cameras, *self.rules, *self.profiles, self.mqtt.prefix, self.mqtt.client_id}
+        for camera in self.cameras.values():
+            names |= {*camera.rules, *camera.zones}
+        return names
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Config:

@@ -30,5 +30,13 @@ class LogConfig(ConfigModel):
         default="info", title="Level", description="Least severe lines to write."
     )
     format: Literal["text", "json"] = Field(
-        default="text", title="Format", description="Lines for people, or JSON objects."
+        default="text", title="Format", description="Lines for people (key=value), or JSON objects."
+    )
+    repeats: int = Field(
+        default=10,
+        title="Repeats",
+        description="Lines of the same event of the same camera in a minute; further ones are counted, and "
+        "told in one line. Alerts always have their line.",
+        ge=1,
+        le=10000,
     )

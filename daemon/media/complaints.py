@@ -34,5 +34,4 @@ class Complaints:
             self._said[key] = now
             more = self._kept_back.pop(key, 0)
         kind = "" if isinstance(error, str) else f"{type(error).__name__}: "
-        again = f" (and {more} more since the last line)" if more else ""
-        self._log.warning("%s camera=%s error=%s%s%s", event, camera, kind, error, again)
+        self._log.warning("%s camera=%s error=%s%s unsaid=%d", event, camera, kind, error, more)

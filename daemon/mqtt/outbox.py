@@ -210,7 +210,7 @@ class Outbox:
         if reason.value in _FINAL_REASONS:
             self._refuse(message, str(reason), settle=False)
             return True
-        _log.warning("mqtt_not_taken topic=%s reason=%r; trying again", message.topic, str(reason))
+        _log.warning("mqtt_not_taken topic=%s reason=%r", message.topic, str(reason))
         connection.abandon()
         return False
 

@@ -174,7 +174,7 @@ class Publisher:
         if self._thread is not None and self._thread.is_alive():
             self._thread.join(timeout + _SLACK)
         if self.queued:
-            _log.warning("mqtt_undelivered messages=%d; sent after the next start", self.queued)
+            _log.warning("mqtt_undelivered messages=%d sent_after=restart", self.queued)
 
     def _run(self) -> None:
         wait = self._backoff[0]
@@ -254,4 +254,4 @@ class Publisher:
                 self._logged.clear()
             self._logged[problem] = now
             host, port = self._settings.host, self._settings.port
-            _log.warning("mqtt_unavailable host=%s port=%d reason=%r; trying again", host, port, problem)
+            _log.warning("mqtt_unavailable host=%s port=%d reason=%r", host, port, problem)

@@ -13,7 +13,7 @@ import numpy as np
 from classifier.labels import normalise_label
 from classifier.recording import Recording, write_recording
 from daemon.errors import UsageError
-from daemon.masking import mask_url
+from daemon.masking import mask_source
 from daemon.recording.numbering import number_frames
 from daemon.recording.quality import TakeQuality, assess
 from daemon.recording.series import Series
@@ -72,7 +72,7 @@ class TakeWriter:
             raise UsageError(f"--out {out}: {there} is a file: give a folder")
         if not os.access(there, os.W_OK | os.X_OK):
             raise UsageError(f"--out {out}: {there} cannot be written to: give another folder")
-        self._source = mask_url(source) if is_live(source) else Path(source).name
+        self._source = mask_source(source) if is_live(source) else Path(source).name
         default = _SOMEBODY if is_live(source) else Path(source).stem
         self._folder = out / person if person else out
         self._group = person or default

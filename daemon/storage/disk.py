@@ -138,7 +138,7 @@ class Disk:
             return
         if self.read(lambda one: one.is_in_place, True) or self._database is not database:
             return
-        _log.error("database_removed path=%s; made anew", self._path)
+        _log.error("database_removed path=%s", self._path)
         found = collect(database)
         self._replace(lambda: found)
 
@@ -200,7 +200,7 @@ class Disk:
         reason = plain_reason(error)
         if reason != self.status.reason:
             self.status = StorageStatus(reason, time.time())
-            _log.error("storage_degraded path=%s reason=%r; messages wait in memory", self._path, reason)
+            _log.error("storage_degraded path=%s reason=%r", self._path, reason)
 
     def _use(self, database: Database) -> None:
         _close(self._database)

@@ -31,4 +31,4 @@ class Losses:
         if self.total and (not self._logged or self.total >= self._logged + _EVERY):
             self._logged = self.total
             counts = tuple(self._by_rank[rank] for rank in Rank)
-            _log.warning("queue_full dropped updates_and_images=%d starts_and_ends=%d alerts=%d", *counts)
+            _log.warning("queue_full updates_and_images=%d starts_and_ends=%d alerts=%d", *counts)

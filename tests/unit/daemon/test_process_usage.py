@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -18,11 +19,29 @@ def test_resident_memory_is_what_the_system_says():
 
 
 def test_cpu_is_counted_from_reading_to_reading():
-    usage = ProcessUsage()
+    usage = ProcessUsage(span=0.1)
     start, used = time.monotonic(), time.process_time()
     while time.process_time() - used < 0.3:
         sum(range(1000))
-    busy = usage.read()["cpu"]
+    busy = usage.figures().cpu
     expected = (time.process_time() - used) / (time.monotonic() - start)
     assert busy == pytest.approx(expected, abs=0.15)
-    assert usage.read()["cpu"] >= 0.0
+    assert usage.figures().cpu >= 0.0
+
+
+def test_who_reads_often_does_not_disturb_who_reads_seldom():
+    usage = ProcessUsage(span=30.0)
+    used = time.process_time()
+    while time.process_time() - used < 0.3:
+        sum(range(1000))
+    for _ in range(20):
+        assert usage.figures().cpu > 0.0  # not of the moment since the last reading
+
+
+def test_threads_and_files_are_what_the_system_says():
+    process = psutil.Process()
+    with Path(__file__).open() as _:
+        figures = ProcessUsage().figures()
+        assert figures.files == process.num_fds() - 1  # psutil counts the one that it counts with
+        assert figures.threads == process.num_threads()
+    assert ProcessUsage().figures().files == process.num_fds() - 1
