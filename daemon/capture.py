@@ -1,6 +1,6 @@
 """A camera: one thread that keeps its newest frame, comes back after every failure and says how it is.
 
-Figures behind the choice of PyAV are in `daemon.sources`.
+What a connection does wrong is the business of `daemon.sources`; here it only ends.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 
+from daemon.camera_status import CameraState, CameraStatus
 from daemon.config import CameraConfig
 from daemon.masking import mask_url
 from daemon.reader import Frame, FrameReader
-from daemon.reconnect import Backoff
+from daemon.reconnect import Backoff, Patience
+from daemon.resolving import Resolver
 from daemon.sources import CaptureError, EndOfStream, Picture, Reason, Source, is_live, open_source
-from daemon.timeline import FileTimeline, LiveTimeline
+from daemon.timeline import FileClock, LiveTimeline
 
 __all__ = [
     "Camera",
@@ -34,33 +35,7 @@ __all__ = [
 _log = logging.getLogger(__name__)
 _RATE_AFTER, _RATE_EVERY = 5.0, 30.0  # seconds of streaming before its rate is told, and between two times
 _RATE_CHANGE = 0.1  # share by which it must differ
-_STABLE_SECONDS = 5.0  # a stream that lasted this long makes the next wait short again
-
-
-class CameraState(str, Enum):
-    """What a camera is doing."""
-
-    STREAMING = "streaming"
-    CONNECTING = "connecting"
-    STALLED = "stalled"
-    DISABLED = "disabled"
-
-
-@dataclass(frozen=True, slots=True)
-class CameraStatus:
-    """How a camera is.
-
-    Attributes:
-        state: what it is doing.
-        reason: why it gives no frames, as far as that is known.
-        since: UTC epoch seconds of the last change of state.
-        fps: frames a second received of late; 0 while not streaming.
-    """
-
-    state: CameraState
-    reason: Reason | None
-    since: float
-    fps: float
+_SLICE = 0.1  # seconds between two looks whether a former thread is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +60,10 @@ class Camera:
         settings: its settings.
         clock: UTC epoch seconds.
         monotonic: monotonic seconds.
+
+    Attributes:
+        frames_in: frames received.
+        frames_dropped: frames that a newer one replaced before anybody took them.
     """
 
     def __init__(
@@ -100,6 +79,10 @@ class Camera:
         self.on_status: Callable[[str, CameraStatus], None] | None = None
         self.frames_in = 0
         self.frames_dropped = 0
+        self._connections = 0
+        self._damaged = 0  # of the connections before
+        self._source: Source | None = None
+        self._resolver = Resolver()
         self._settings = settings
         self._clock, self._monotonic = clock, monotonic
         self._lock = threading.Lock()
@@ -113,6 +96,17 @@ class Camera:
         self._thread: threading.Thread | None = None
 
     @property
+    def frames_damaged(self) -> int:
+        """Frames that were not given because the stream was damaged."""
+        with self._lock:
+            return self._damaged + (self._source.damaged if self._source is not None else 0)
+
+    @property
+    def reconnects(self) -> int:
+        """Connections that gave pictures, after the first one."""
+        return max(0, self._connections - 1)
+
+    @property
     def status(self) -> CameraStatus:
         """How the camera is now."""
         with self._lock:
@@ -124,7 +118,7 @@ class Camera:
             return
         self._stopping = threading.Event()
         self._thread = threading.Thread(
-            target=self._run, args=(self._stopping,), name=f"capture-{self.name}", daemon=True
+            target=self._run, args=(self._stopping, self._thread), name=f"capture-{self.name}", daemon=True
         )
         self._thread.start()
 
@@ -132,7 +126,8 @@ class Camera:
         """Ends capturing within `timeout` seconds.
 
         A thread that waits for a dead camera inside FFmpeg cannot be woken: it is left to end by itself
-        when its read times out, and gives no frame any more.
+        when its read times out, and gives no frame any more. The next one waits for it, so that however
+        often a camera is started and stopped, one of them is inside FFmpeg at most.
         """
         self._stopping.set()
         thread = self._thread
@@ -152,71 +147,86 @@ class Camera:
             self.name, pending.index, pending.picture.image(), pending.captured_at, pending.monotonic
         )
 
-    def _run(self, stopping: threading.Event) -> None:
-        settings = self._settings
-        backoff = Backoff(settings.reconnect.min, settings.reconnect.max)
+    def _run(self, stopping: threading.Event, former: threading.Thread | None) -> None:
+        self._set_state(CameraState.CONNECTING, None, stopping)
+        while former is not None and former.is_alive():
+            if stopping.is_set():
+                return
+            former.join(_SLICE)
+        settings = self._settings.reconnect
+        patience = Patience(Backoff(settings.min, settings.max), settings.refused)
         reason: Reason | None = None
         while not stopping.is_set():
             self._set_state(CameraState.CONNECTING, reason, stopping)
             started = self._monotonic()
-            try:
-                self._capture(stopping)
-                if stopping.is_set():
-                    return
-                raise CaptureError(Reason.ENDED, f"{mask_url(settings.url)}: the stream ended")
-            except CaptureError as error:
-                if error.reason is Reason.ENDED and not is_live(settings.source):
-                    _log.info("camera_ended camera=%s", self.name)
-                    self._set_state(CameraState.DISABLED, Reason.ENDED, stopping)
-                    return
-                streamed = self._state is CameraState.STREAMING
-                reason = error.reason
-                if streamed and self._monotonic() - started >= _STABLE_SECONDS:
-                    backoff.reset()
-                wait = backoff.next()
-                if not stopping.is_set():
-                    _log.warning(
-                        "camera_lost camera=%s reason=%s retry_in=%.1fs error=%r",
-                        self.name,
-                        reason.value,
-                        wait,
-                        mask_url(str(error)),
-                    )
-            except Exception as error:  # the camera's boundary: whatever it was, try again
-                reason, wait, streamed = Reason.ERROR, backoff.next(), True
-                _log.error(
-                    "camera_failed camera=%s retry_in=%.1fs error=%s",
-                    self.name,
-                    wait,
-                    mask_url(f"{type(error).__name__}: {error}"),
-                )
+            reason = self._capture_until_it_fails(stopping)
+            if stopping.is_set():
+                return
+            if reason is None:
+                self._set_state(CameraState.DISABLED, Reason.ENDED, stopping)
+                return
+            streamed = self._state is CameraState.STREAMING
             stalled = streamed and reason is Reason.TIMEOUT
             self._set_state(CameraState.STALLED if stalled else CameraState.CONNECTING, reason, stopping)
+            wait = patience.after(reason, self._monotonic() - started if streamed else 0.0)
+            _log.info("camera_retry camera=%s retry_in=%.1f", self.name, wait)
             stopping.wait(wait)
 
-    def _capture(self, stopping: threading.Event) -> None:
-        """Opens the source and takes in its frames until it ends."""
+    def _capture_until_it_fails(self, stopping: threading.Event) -> Reason | None:
+        """Why there are no more frames; None at the end of a file."""
+        try:
+            self._capture(stopping)
+            if not is_live(self._settings.source):
+                _log.info("camera_ended camera=%s", self.name)
+                return None
+            error: Exception = CaptureError(Reason.ENDED, f"{mask_url(self._settings.url)}: the stream ended")
+        except Exception as failure:  # the camera's boundary: whatever it was, try again
+            error = failure
+        reason = error.reason if isinstance(error, CaptureError) else Reason.ERROR
+        text = str(error) if isinstance(error, CaptureError) else f"{type(error).__name__}: {error}"
+        if not stopping.is_set():
+            level = logging.WARNING if isinstance(error, CaptureError) else logging.ERROR
+            _log.log(
+                level,
+                "camera_lost camera=%s reason=%s error=%r",
+                self.name,
+                reason.value,
+                mask_url(text),
+                exc_info=error if reason is Reason.ERROR and _log.isEnabledFor(logging.DEBUG) else None,
+            )
+        return reason
+
+    def _open(self, stopping: threading.Event) -> Source:
         settings = self._settings
-        source = open_source(
+        return open_source(
             settings.source,
             transport=settings.transport,
             open_timeout=settings.open_timeout,
             read_timeout=settings.read_timeout,
+            resolver=self._resolver,
+            cancelled=stopping.is_set,
         )
-        try:
-            if is_live(settings.source):
-                self._capture_live(source, stopping)
-                return
-            clock = _FileClock(self._monotonic(), self._clock())
-            while True:
+
+    def _capture(self, stopping: threading.Event) -> None:
+        """Opens the source and takes in its frames until it ends."""
+        clock: FileClock | None = None
+        while not stopping.is_set():
+            source = self._open(stopping)
+            with self._lock:
+                self._source = source
+            try:
+                if is_live(self._settings.source):
+                    self._capture_live(source, stopping)
+                    return
+                clock = clock or FileClock(self._monotonic(), self._clock())
                 clock.begin(source.rate)
                 self._capture_file(source, clock, stopping)
-                if not settings.loop or stopping.is_set():
-                    return
+            finally:
+                with self._lock:
+                    self._source, self._damaged = None, self._damaged + source.damaged
                 source.close()
-                source = open_source(settings.source)
-        finally:
-            source.close()
+            if not self._settings.loop:
+                return
 
     def _capture_live(self, source: Source, stopping: threading.Event) -> None:
         timeline = LiveTimeline()
@@ -230,7 +240,7 @@ class Camera:
             when = timeline.monotonic(picture.pts, arrival)
             due = self._accept(picture, when, self._clock() - (arrival - when), due, stopping)
 
-    def _capture_file(self, source: Source, clock: _FileClock, stopping: threading.Event) -> None:
+    def _capture_file(self, source: Source, clock: FileClock, stopping: threading.Event) -> None:
         due = float("-inf")
         while not stopping.is_set():
             try:
@@ -259,6 +269,7 @@ class Camera:
                 self.frames_dropped += self._pending is not None
                 self._pending = _Pending(index, picture, captured_at, when)
         if self._state is not CameraState.STREAMING:
+            self._connections += 1
             self._set_state(CameraState.STREAMING, None, stopping)
             self._told_rate, self._rate_due = 0.0, self._monotonic() + _RATE_AFTER
         elif self._monotonic() >= self._rate_due:
@@ -311,24 +322,3 @@ class Camera:
             return 0.0
         elapsed = max(self._monotonic(), self._arrivals[-1]) - self._arrivals[0]
         return round((len(self._arrivals) - 1) / max(elapsed, 1e-3), 1)
-
-
-class _FileClock:
-    """Places a file's frames on our clocks, one round after the other."""
-
-    def __init__(self, monotonic: float, captured_at: float) -> None:
-        self._monotonic, self._captured_at = monotonic, captured_at
-        self._base = self._end = self._period = 0.0
-        self._timeline = FileTimeline(25.0)
-
-    def begin(self, rate: float) -> None:
-        """Starts a round."""
-        self._timeline = FileTimeline(rate)
-        self._base = self._end
-        self._period = 1.0 / rate
-
-    def place(self, pts: float | None) -> tuple[float, float]:
-        """Monotonic time and UTC epoch seconds of the next frame."""
-        seconds = self._base + self._timeline.seconds(pts)
-        self._end = seconds + self._period
-        return self._monotonic + seconds, self._captured_at + seconds
