@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.decoding import DecodedFrame, Decoder
+from daemon.rtsp.decoding import DecodedFrame, Decoder
 from daemon.frames import to_bgr
 from daemon.masking import mask_url
 from daemon.resolving import Resolver
@@ -19,6 +20,7 @@ from daemon.source_types import CaptureError, EndOfStream, Reason
 
 __all__ = ["RtspSource", "Unsupported"]
 
+_log = logging.getLogger(__name__)
 _KEYFRAME_WAIT = 30.0  # seconds; longer than any usual distance of two pictures that stand alone
 
 
@@ -91,6 +93,7 @@ class RtspSource:
         self._ready: deque[DecodedFrame] = deque()
         self._last: float | None = None  # when the last picture came
         self._first_unit: float | None = None
+        self._patience = read_timeout + 2.0 * _KEYFRAME_WAIT  # for the first picture, once data comes
         self._units = 0  # access units since the last picture
 
     @property
@@ -126,6 +129,7 @@ class RtspSource:
             self._ready.extend(self._decoder.decode(unit))
         waited = time.monotonic() - self._first_unit if self._first_unit is not None else 0.0
         if waited > _KEYFRAME_WAIT and not self._decoder.has_begun:
+            _log.warning("camera_without_keyframes source=%s waited=%.0f", self._name, waited)
             self._decoder.take_all()
 
     def _deadline(self) -> tuple[float, float]:
@@ -134,8 +138,7 @@ class RtspSource:
             return self._last + self._read_timeout, self._read_timeout
         if self._first_unit is None:
             return self._begun + self._open_timeout, self._open_timeout
-        patience = self._read_timeout + (0.0 if self._decoder.has_begun else _KEYFRAME_WAIT)
-        return self._first_unit + patience, patience
+        return self._first_unit + self._patience, self._patience
 
     def _failure(self, what: str, error: CaptureError, patience: float) -> CaptureError:
         text = f"no data for {patience:g} s" if error.reason is Reason.TIMEOUT else str(error)

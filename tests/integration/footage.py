@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 __all__ = ["STREAMS", "Footage", "difference", "footage", "number_of"]
 
+_BITS = 10
 _X264 = {"preset": "veryfast", "crf": "23", "bf": "0"}
 _X265 = {"preset": "ultrafast", "crf": "25"}
+_HEVC = "log-level=none:pools=1:scenecut=0:repeat-headers=1"
 STREAMS: dict[str, tuple[str, dict[str, str]]] = {
     "h264": ("h264", {**_X264, "tune": "zerolatency", "x264-params": "sliced-threads=0:scenecut=0"}),
     "h264 slices, baseline": (
@@ -33,12 +35,9 @@ STREAMS: dict[str, tuple[str, dict[str, str]]] = {
         "h264",
         {**_X264, "x264-params": "intra-refresh=1:scenecut=0:sliced-threads=0"},
     ),
-    "hevc": ("hevc", {**_X265, "tune": "zerolatency", "x265-params": "log-level=none:pools=1:scenecut=0:repeat-headers=1"}),
-    "hevc B-frames, open GOP": (
-        "hevc",
-        {**_X265, "x265-params": "log-level=none:pools=1:bframes=3:open-gop=1:scenecut=0:repeat-headers=1"},
-    ),
-}  # fmt: skip
+    "hevc": ("hevc", {**_X265, "tune": "zerolatency", "x265-params": _HEVC}),
+    "hevc B-frames, open GOP": ("hevc", {**_X265, "x265-params": _HEVC + ":bframes=3:open-gop=1"}),
+}
 """Name: codec and options of the encoder."""
 
 
@@ -79,7 +78,7 @@ def footage(
     width: int = 320,
     height: int = 240,
 ) -> Footage:
-    """A textured scene that moves; the bottom rows tell the number as write_clip's do."""
+    """A textured scene that moves; the bottom rows hold the number in black and white."""
     codec, options = STREAMS[name]
     encoder: Any = VideoCodecContext.create({"h264": "libx264", "hevc": "libx265"}[codec], "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
@@ -96,7 +95,9 @@ def footage(
     for number in range(frames):
         top, left = number * 2 % 200, number * 3 % 300
         image = scene[top : top + height, left : left + width].copy()
-        image[-40:] = number % 200 + 28
+        for bit in range(_BITS):
+            left, right = (width * place // _BITS for place in (bit, bit + 1))
+            image[-40:, left:right] = 220 if number >> bit & 1 else 30
         frame = av.VideoFrame.from_ndarray(image, format="bgr24")
         frame.pts = number
         packets += encoder.encode(frame)
@@ -134,5 +135,6 @@ def difference(picture: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
 
 
 def number_of(image: NDArray[np.uint8]) -> int:
-    """The number that is drawn into the bottom rows of a picture, modulo 200."""
-    return round(float(image[-20:].mean())) - 28
+    """The number that is drawn into the bottom rows of a picture."""
+    parts = np.array_split(image[-30:-10], _BITS, axis=1)
+    return sum(int(part.mean() > 125) << bit for bit, part in enumerate(parts))

@@ -221,9 +221,9 @@ class _Client:
     def _answer(
         self, method: str, url: str, headers: dict[str, str], behaviour: Behaviour
     ) -> tuple[int, list[str], str]:
-        if behaviour.login is not None and method != "OPTIONS":
-            if not self._is_allowed(method, headers.get("authorization", ""), behaviour):
-                return 401, [self._challenge(behaviour)], ""
+        guarded = behaviour.login is not None and method != "OPTIONS"
+        if guarded and not self._is_allowed(method, headers.get("authorization", ""), behaviour):
+            return 401, [self._challenge(behaviour)], ""
         if method in behaviour.answers:
             return behaviour.answers[method], [], ""
         if method == "OPTIONS":

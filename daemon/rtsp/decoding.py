@@ -22,6 +22,7 @@ __all__ = ["DecodedFrame", "Decoder"]
 _START_CODE = b"\0\0\0\1"
 _TICKS = Fraction(1, 90000)
 _LEADING = 16  # pictures at most that are decoded after another one and shown before it
+_HEALING = 150  # pictures: ten seconds at 15 a second
 _REMEMBERED = 64  # pictures in the decoder at most, with some to spare
 
 DecodedFrame = tuple[av.VideoFrame, float]
@@ -53,6 +54,7 @@ class Decoder:
         self._number = 0
         self._waiting = True
         self._floor: tuple[int, int] | None = None  # number and ticks of the picture that began it
+        self._is_back = False  # whether that was after a loss
         self.damaged = 0
         self.has_begun = False
 
@@ -67,16 +69,28 @@ class Decoder:
             self._numbers.lost()
         follows = self._hevc or self._numbers.follows(unit.units)
         begins = unit.whole and is_random_access(unit.units, hevc=self._hevc)
-        if self._waiting or not (unit.whole and unit.follows and follows):
+        if begins and self._take_all:
+            self._take_all = False
+            self._context = self._make()
+            self._restart(unit)
+        elif self._waiting or not (unit.whole and unit.follows and follows):
             if begins:
                 self._restart(unit)
             elif not self._take_all:
                 return self._lose()
+        elif self._leads(unit):
+            self.damaged += self._is_back
+            self._number += 1
+            return []
         return self._frames(unit)
 
     def take_all(self) -> None:
-        """Takes the pictures as they come: this camera never sends one with which decoding could begin."""
+        """Takes the pictures as they come, until one comes with which decoding can begin.
+
+        For cameras that refresh the picture bit by bit and do not say so: ten seconds later it is whole.
+        """
         self._take_all, self._waiting, self.has_begun = True, False, True
+        self._floor = (self._number, 0)
         self._context = self._make()
 
     def _make(self) -> VideoCodecContext:
@@ -86,16 +100,27 @@ class Decoder:
         if self._threads == 1:
             context.thread_type = "NONE"
         # Without it H.265 goes on with a grey picture where one that is needed is missing.
-        context.options = {"err_detect": "explode", **({"flags": "output_corrupt"} if self._take_all else {})}
+        context.options = {"flags": "output_corrupt"} if self._take_all else {"err_detect": "explode"}
         return context
 
     def _restart(self, unit: AccessUnit) -> None:
         self._context.flush_buffers()
         self._stamps.clear()
+        self._is_back = self.has_begun
         self._waiting, self.has_begun = False, True
         self._floor = (self._number, unit.timestamp)
         self._numbers.restart()
         self._numbers.follows(unit.units)
+
+    def _leads(self, unit: AccessUnit) -> bool:
+        """Whether it comes after the picture that began and is shown before it.
+
+        It may build on what was lost (open GOP), and nothing that is shown later builds on it.
+        """
+        if self._floor is None or self._take_all:
+            return False
+        number, ticks = self._floor
+        return 0 < self._number - number <= _LEADING and unit.timestamp < ticks
 
     def _lose(self) -> list[DecodedFrame]:
         self.damaged += self.has_begun
@@ -132,10 +157,7 @@ class Decoder:
         if number is None or number not in self._stamps:
             return None
         ticks = self._stamps.pop(number)
-        if frame.is_corrupt and not self._take_all:
-            return None
-        # Pictures that come after it and are shown before it may build on what was lost (open GOP).
-        if self._floor is not None and 0 < number - self._floor[0] <= _LEADING and ticks < self._floor[1]:
-            self.damaged += 1
-            return None
-        return ticks
+        if self._take_all:
+            healed = self._floor is not None and number - self._floor[0] >= _HEALING
+            return ticks if healed else None
+        return None if frame.is_corrupt else ticks
