@@ -100,6 +100,8 @@ class FfmpegSource:
             if not self._container.streams.video:
                 raise CaptureError(Reason.CODEC, f"{self._name}: holds no video")
             self._stream = self._container.streams.video[0]
+            if self._stream.codec_context is None:
+                raise CaptureError(Reason.CODEC, f"{self._name}: is in a codec that nothing here decodes")
             self._stream.codec_context.thread_count = threads
             if threads == 1:
                 self._stream.codec_context.thread_type = "NONE"

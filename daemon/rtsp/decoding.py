@@ -55,6 +55,7 @@ class Decoder:
         self._waiting = True
         self._floor: tuple[int, int] | None = None  # number and ticks of the picture that began it
         self._is_back = False  # whether that was after a loss
+        self._harmed = False
         self.damaged = 0
         self.has_begun = False
 
@@ -77,7 +78,7 @@ class Decoder:
             if begins:
                 self._restart(unit)
             elif not self._take_all:
-                return self._lose()
+                return self._lose(unit)
         elif self._leads(unit):
             self.damaged += self._is_back
             self._number += 1
@@ -122,8 +123,10 @@ class Decoder:
         number, ticks = self._floor
         return 0 < self._number - number <= _LEADING and unit.timestamp < ticks
 
-    def _lose(self) -> list[DecodedFrame]:
-        self.damaged += self.has_begun
+    def _lose(self, unit: AccessUnit) -> list[DecodedFrame]:
+        # Who joins in the middle of a group has lost nothing.
+        self._harmed = self._harmed or self.has_begun or not (unit.whole and unit.follows)
+        self.damaged += self._harmed
         self._waiting = True
         return []
 
@@ -143,7 +146,7 @@ class Decoder:
         except av.error.FFmpegError:
             if self._take_all:
                 return []
-            return self._lose()
+            return self._lose(unit)
         return [(frame, ticks / 90000.0) for frame in frames if (ticks := self._ticks(frame)) is not None]
 
     def _with_parameters(self, units: tuple[bytes, ...]) -> tuple[bytes, ...]:

@@ -83,7 +83,7 @@ class Session:
         self._aggregate = _join(self._base, self.video.session_control)
         self._ask("PLAY", self._aggregate, deadline, {"Range": "npt=0.000-"})
         # Half of the time as FFmpeg does; answers may be slow.
-        self._alive_every = max(1.0, timeout / 2.0)
+        self._alive_every = max(0.5, timeout / 2.0)
         self._alive_due = time.monotonic() + self._alive_every
 
     def packet(self, deadline: float) -> bytes:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.rtsp.decoding import DecodedFrame, Decoder
 from daemon.frames import to_bgr
 from daemon.masking import mask_url
 from daemon.resolving import Resolver
+from daemon.rtsp.decoding import DecodedFrame, Decoder
 from daemon.rtsp.depacketizing import Depacketizer
 from daemon.rtsp.session import Session
 from daemon.source_types import CaptureError, EndOfStream, Reason

@@ -12,7 +12,7 @@ from rtsp_camera import packets_of
 from daemon.rtsp.decoding import Decoder
 from daemon.rtsp.depacketizing import Depacketizer
 
-__all__ = ["DAMAGES", "Harm", "Result", "send"]
+__all__ = ["DAMAGES", "Harm", "Result", "rtp_of", "send"]
 
 _TICKS = 90000
 _NOISE = 1.0  # grey levels: a decoder that has everything gives the very same picture

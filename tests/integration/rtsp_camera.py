@@ -322,6 +322,8 @@ class _Client:
                 self._over.wait(max(0.0, due - time.monotonic()))
         except OSError:
             self._over.set()
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
 
     def _check_session(self, behaviour: Behaviour) -> None:
         lasts = behaviour.session_timeout
