@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,10 @@ class Timed(Listener):
     def said(self, camera: str, since: float, state: str, reason: str | None = None) -> float | None:
         """When its status was first so after `since`."""
         for at, topic, body in list(self.at):
-            if at >= since and topic == f"{camera}/status":
-                if body["state"] == state and reason in (None, body["reason"]):
-                    return at
+            if at < since or topic != f"{camera}/status":
+                continue
+            if body["state"] == state and reason in (None, body["reason"]):
+                return at
         return None
 
 
@@ -174,7 +176,7 @@ def row(name: str, fault: Fault, door: RtspCamera, listener: Timed) -> tuple[str
             noticed = min(at)
             good = "H.265" in name
     seen = [begun, *listener.times("door/tracks", begun), time.monotonic()]
-    blind = max(b - a for a, b in zip(seen, seen[1:], strict=False))
+    blind = max(b - a for a, b in pairwise(seen))
     others = [
         sum(len(listener.times(f"{one}/tracks", a, b)) for one in GOOD) / (b - a)
         for a, b in ((before, begun), (begun, ended))
