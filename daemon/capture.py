@@ -8,14 +8,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from daemon.camera_status import CameraState, CameraStatus
+from daemon.camera_status import CameraState, CameraStatus, StatusRecord
 from daemon.config import CameraConfig
 from daemon.masking import mask_url
-from daemon.reader import Frame, FrameReader
+from daemon.reader import Frame, FrameReader, UnreadFrame
 from daemon.reconnect import Backoff, Patience
 from daemon.resolving import Resolver
 from daemon.sources import CaptureError, EndOfStream, Picture, Reason, Source, is_live, open_source
@@ -33,19 +31,7 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
-_RATE_AFTER, _RATE_EVERY = 5.0, 30.0  # seconds of streaming before its rate is told, and between two times
-_RATE_CHANGE = 0.1  # share by which it must differ
 _SLICE = 0.1  # seconds between two looks whether a former thread is gone
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """The newest frame, not converted yet."""
-
-    index: int
-    picture: Picture
-    captured_at: float
-    monotonic: float
 
 
 class Camera:
@@ -86,11 +72,9 @@ class Camera:
         self._settings = settings
         self._clock, self._monotonic = clock, monotonic
         self._lock = threading.Lock()
-        self._pending: _Pending | None = None
-        self._state, self._since = CameraState.DISABLED, clock()
-        self._reason: Reason | None = None
-        self._arrivals: deque[float] = deque(maxlen=60)
-        self._told_rate, self._rate_due = 0.0, float("inf")
+        self._pending: UnreadFrame | None = None
+        self._record = StatusRecord(clock, monotonic)
+        self._turn = threading.Lock()  # of the one thread that may have a connection
         self._index = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -110,7 +94,7 @@ class Camera:
     def status(self) -> CameraStatus:
         """How the camera is now."""
         with self._lock:
-            return CameraStatus(self._state, self._reason, self._since, self._fps())
+            return self._record.status
 
     def start(self) -> None:
         """Starts capturing; does nothing while it runs."""
@@ -118,7 +102,7 @@ class Camera:
             return
         self._stopping = threading.Event()
         self._thread = threading.Thread(
-            target=self._run, args=(self._stopping, self._thread), name=f"capture-{self.name}", daemon=True
+            target=self._run, args=(self._stopping,), name=f"capture-{self.name}", daemon=True
         )
         self._thread.start()
 
@@ -143,16 +127,19 @@ class Camera:
             pending, self._pending = self._pending, None
         if pending is None:
             return None
-        return Frame(
-            self.name, pending.index, pending.picture.image(), pending.captured_at, pending.monotonic
-        )
+        return pending.read(self.name)
 
-    def _run(self, stopping: threading.Event, former: threading.Thread | None) -> None:
+    def _run(self, stopping: threading.Event) -> None:
         self._set_state(CameraState.CONNECTING, None, stopping)
-        while former is not None and former.is_alive():
+        while not self._turn.acquire(timeout=_SLICE):
             if stopping.is_set():
                 return
-            former.join(_SLICE)
+        try:
+            self._keep_capturing(stopping)
+        finally:
+            self._turn.release()
+
+    def _keep_capturing(self, stopping: threading.Event) -> None:
         settings = self._settings.reconnect
         patience = Patience(Backoff(settings.min, settings.max), settings.refused)
         reason: Reason | None = None
@@ -165,7 +152,7 @@ class Camera:
             if reason is None:
                 self._set_state(CameraState.DISABLED, Reason.ENDED, stopping)
                 return
-            streamed = self._state is CameraState.STREAMING
+            streamed = self._record.state is CameraState.STREAMING
             stalled = streamed and reason is Reason.TIMEOUT
             self._set_state(CameraState.STALLED if stalled else CameraState.CONNECTING, reason, stopping)
             wait = patience.after(reason, self._monotonic() - started if streamed else 0.0)
@@ -263,33 +250,23 @@ class Camera:
         with self._lock:
             self.frames_in += 1
             index, self._index = self._index, self._index + 1
-            self._arrivals.append(self._monotonic())
+            self._record.arrived()
             # A frame that still waits is always replaced by a newer one, due or not.
             if wanted or self._pending is not None:
                 self.frames_dropped += self._pending is not None
-                self._pending = _Pending(index, picture, captured_at, when)
-        if self._state is not CameraState.STREAMING:
+                self._pending = UnreadFrame(index, picture, captured_at, when)
+        if self._record.state is not CameraState.STREAMING:
             self._connections += 1
             self._set_state(CameraState.STREAMING, None, stopping)
-            self._told_rate, self._rate_due = 0.0, self._monotonic() + _RATE_AFTER
-        elif self._monotonic() >= self._rate_due:
-            self._tell_rate(stopping)
+        elif self._record.is_rate_due:
+            with self._lock:
+                status = self._record.rate_to_tell()
+            self._tell(status if not stopping.is_set() else None)
         if not wanted:
             return due
         self._call(self.on_frame)
         # On the grid of the limit, so that 25 fps limited to 15 gives 15, not 12.5.
         return when + period if when - due > period else due + period
-
-    def _tell_rate(self, stopping: threading.Event) -> None:
-        """Says how many frames a second come: when a stream begins that is not known yet."""
-        self._rate_due = self._monotonic() + _RATE_EVERY
-        status = self.status
-        if stopping.is_set() or abs(status.fps - self._told_rate) <= _RATE_CHANGE * self._told_rate:
-            return
-        self._told_rate = status.fps
-        if self.on_status is not None:
-            on_status = self.on_status
-            self._call(lambda: on_status(self.name, status))
 
     def _set_state(
         self, state: CameraState, reason: Reason | None, stopping: threading.Event | None = None
@@ -299,14 +276,12 @@ class Camera:
                 return  # a thread that was left behind
             if stopping is not None and stopping.is_set():
                 return
-            if (state, reason) == (self._state, self._reason):
-                return
-            if state is not CameraState.STREAMING:
-                self._arrivals.clear()
-            self._state, self._reason, self._since = state, reason, self._clock()
-            status = CameraStatus(state, reason, self._since, self._fps())
-        if self.on_status is not None:
-            on_status = self.on_status
+            status = self._record.change(state, reason)
+        self._tell(status)
+
+    def _tell(self, status: CameraStatus | None) -> None:
+        on_status = self.on_status
+        if status is not None and on_status is not None:
             self._call(lambda: on_status(self.name, status))
 
     def _call(self, callback: Callable[[], None] | None) -> None:
@@ -316,9 +291,3 @@ class Camera:
             callback()
         except Exception:  # a listener's mistake must not end the camera
             _log.exception("callback_failed camera=%s", self.name)
-
-    def _fps(self) -> float:
-        if self._state is not CameraState.STREAMING or len(self._arrivals) < 2:
-            return 0.0
-        elapsed = max(self._monotonic(), self._arrivals[-1]) - self._arrivals[0]
-        return round((len(self._arrivals) - 1) / max(elapsed, 1e-3), 1)
