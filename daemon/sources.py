@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from daemon.ffmpeg_source import FfmpegSource
+from daemon.masking import mask_url
 from daemon.resolving import Resolver
 from daemon.rtsp import RtspSource, Unsupported
 from daemon.source_types import CaptureError, EndOfStream, Picture, Reason, Source
@@ -51,6 +53,8 @@ def open_source(
         return Webcam(source, int(webcam[1]))
     if "://" not in source and not Path(source).is_file():
         raise CaptureError(Reason.NOT_FOUND, f"{source}: no such file")
+    if not _is_url(source):
+        raise CaptureError(Reason.ERROR, f"{mask_url(source)}: is not a valid URL")
     resolver = resolver or Resolver()
     if transport == "tcp" and source.lower().startswith("rtsp://"):
         try:
@@ -73,3 +77,14 @@ def open_source(
         resolver=resolver,
         cancelled=cancelled,
     )
+
+
+def _is_url(source: str) -> bool:
+    """Whether host and port of a URL can be read; True for files."""
+    if "://" not in source:
+        return True
+    try:
+        parts = urlsplit(source)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

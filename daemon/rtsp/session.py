@@ -134,16 +134,15 @@ class Session:
     def _describe(self, url: str, deadline: float) -> Message:
         for _ in range(_MAX_REDIRECTS + 1):
             self._url = url
-            parts = urlsplit(url)
-            self._wire = Wire(
-                parts.hostname or "", parts.port or _PORT, deadline, self._resolver, self._cancelled
-            )
+            host, port = _host_of(url)
+            self._wire = Wire(host, port, deadline, self._resolver, self._cancelled)
             options = self._ask("OPTIONS", url, deadline, lenient=True)
             self._methods = options.get("public").upper()
             answer = self._ask("DESCRIBE", url, deadline, {"Accept": "application/sdp"}, lenient=True)
             target = answer.get("location")
             if 300 <= answer.status < 400 and target.lower().startswith("rtsp://"):
                 self._wire.close()
+                _host_of(target)
                 url = _bare(target)
                 continue
             return _check(answer, "DESCRIBE")
@@ -214,6 +213,14 @@ def _bare(url: str) -> str:
     """Without credentials, for the request line."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
+
+
+def _host_of(url: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(url)
+        return parts.hostname or "", parts.port or _PORT
+    except ValueError:
+        raise CaptureError(Reason.NETWORK, "the camera sends us to an address that is none") from None
 
 
 def _join(base: str, control: str) -> str:

@@ -276,6 +276,18 @@ def test_a_redirect_is_followed(camera: RtspCamera, clip: Footage) -> None:
         watched.wait(CameraState.CONNECTING, Reason.NETWORK)
 
 
+@pytest.mark.parametrize("target", ["rtsp://host:nonsense/x", "rtsp://[::1/x"])
+def test_a_redirect_to_nowhere_is_the_network(clip: Footage, target: str) -> None:
+    with (
+        RtspCamera(clip, Behaviour(redirect=target)) as camera,
+        Watched(settings(camera.url())) as watched,
+    ):
+        watched.wait(CameraState.CONNECTING, Reason.NETWORK)
+    with pytest.raises(CaptureError, match="not a valid URL") as caught:
+        open_source(target.replace("//", "//me:s3cret@"))
+    assert "s3cret" not in str(caught.value)
+
+
 def test_the_session_is_kept_alive(clip: Footage) -> None:
     with (
         RtspCamera(clip, Behaviour(session_timeout=1.0)) as camera,
