@@ -18,6 +18,7 @@ __all__ = ["Session"]
 
 _PORT = 554
 _AGENT = "posewatch"
+_EARLY = 4096  # packets
 _MAX_REDIRECTS = 3
 _DEFAULT_TIMEOUT = 60.0  # RFC 2326, 12.37
 _REASONS = {401: Reason.AUTH, 403: Reason.AUTH, 404: Reason.NOT_FOUND, 410: Reason.NOT_FOUND,
@@ -51,7 +52,7 @@ class Session:
             self._login = Login(unquote(parts.username), unquote(parts.password or ""))
         self._resolver, self._cancelled = resolver, cancelled
         self._sequence = 0
-        self._early: deque[Packet] = deque()  # came before the answer to PLAY
+        self._early: deque[Packet] = deque(maxlen=_EARLY)  # came before the answer to PLAY
         self._session = ""
         self._methods = ""
         self._aggregate = ""

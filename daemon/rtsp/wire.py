@@ -109,11 +109,12 @@ class Wire:
         Raises:
             CaptureError: nothing came until the deadline, or the connection broke.
         """
-        while True:
+        while time.monotonic() < deadline:  # who sends without an end is as late as who sends nothing
             item = self._next()
             if item is not None:
                 return item
             self._receive(deadline)
+        raise CaptureError(Reason.TIMEOUT, "no data in time")
 
     def close(self) -> None:
         """Ends the connection."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -198,6 +199,24 @@ def test_a_name_server_that_does_not_answer_costs_the_open_timeout_and_one_threa
         answer.set()
 
 
+def test_who_floods_us_before_the_answer_is_late_too() -> None:
+    """Data without an end and no answer: neither for ever nor with all of the memory."""
+    flood = b"$\1\0\4abcd" * 8192
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError), listener.accept()[0] as client:
+                while True:
+                    client.sendall(flood)
+
+        threading.Thread(target=serve, daemon=True).start()
+        started = time.monotonic()
+        with pytest.raises(CaptureError) as caught:
+            open_source(f"rtsp://127.0.0.1:{listener.getsockname()[1]}/x", open_timeout=0.5)
+    assert caught.value.reason is Reason.TIMEOUT
+    assert time.monotonic() - started < LATE
+
+
 @pytest.mark.parametrize("rtcp", [False, True])
 def test_a_freeze_in_the_middle_is_a_stall(camera: RtspCamera, rtcp: bool) -> None:
     """Whether the line is dead or reports go on: pictures count, not bytes."""
@@ -392,19 +411,21 @@ def test_stop_does_not_wait_for_a_dead_camera() -> None:
         wait_for(lambda: threading.active_count() <= before, what="every thread gone")
 
 
-def test_inside_ffmpeg_is_one_thread_at_most() -> None:
+def test_inside_ffmpeg_is_one_thread_at_most(clip: Footage) -> None:
     """UDP goes through FFmpeg, which cannot be woken; a camera started again waits for it."""
-    with silent_server() as port:
-        camera = Camera("door", settings(f"rtsp://127.0.0.1:{port}/x", open_timeout="4s", transport="udp"))
-        for _ in range(6):
+    with RtspCamera(clip, Behaviour(mute_from="CONNECT")) as server:
+        camera = Camera("door", settings(server.url(), open_timeout="15s", transport="udp"))
+        camera.start()
+        wait_for(lambda: server.connections == 1, what="being inside")
+        camera.stop(timeout=0.05)
+        for _ in range(5):
             camera.start()
-            wait_for(lambda: camera.status.state is CameraState.CONNECTING)
             camera.stop(timeout=0.05)
         left = lambda: [one for one in threading.enumerate() if one.name == "capture-door"]  # noqa: E731
-        wait_for(lambda: len(left()) == 1, timeout=2.5, what="only the first one still being inside")
-        camera.start()
-        wait_for(lambda: camera.status.reason is Reason.TIMEOUT, what="the last one had its turn")
-        camera.stop(timeout=10)
+        wait_for(lambda: len(left()) <= 1, timeout=10, what="only the first one still being inside")
+        assert server.connections == 1
+        server.kill()  # lets it go
+        wait_for(lambda: not left(), what="every thread gone")
 
 
 def test_other_codecs_go_through_ffmpeg(clip: Footage) -> None:
