@@ -96,6 +96,14 @@ class Camera:
         with self._lock:
             return self._record.status
 
+    @property
+    def has_died(self) -> bool:
+        """Whether its thread ended although nobody stopped it and its pictures did not end."""
+        thread = self._thread
+        if thread is None or thread.is_alive() or self._stopping.is_set():
+            return False
+        return self._record.state is not CameraState.DISABLED
+
     def start(self) -> None:
         """Starts capturing; does nothing while it runs."""
         if self._thread is not None and self._thread.is_alive() and not self._stopping.is_set():
