@@ -1,6 +1,6 @@
 """A camera: one thread that keeps its newest frame, comes back after every failure and says how it is.
 
-Figures behind the choice of PyAV are in `daemon.sources`.
+What a connection does wrong is the business of `daemon.sources`; here it only ends.
 """
 
 from __future__ import annotations
@@ -8,17 +8,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 
+from daemon.camera_status import CameraState, CameraStatus, StatusRecord
 from daemon.config import CameraConfig
 from daemon.masking import mask_source, mask_url
-from daemon.reader import Frame, FrameReader
-from daemon.reconnect import Backoff
+from daemon.reader import Frame, FrameReader, UnreadFrame
+from daemon.reconnect import Backoff, Patience
+from daemon.resolving import Resolver
 from daemon.sources import CaptureError, EndOfStream, Picture, Reason, Source, is_live, open_source
-from daemon.timeline import FileTimeline, LiveTimeline
+from daemon.timeline import FileClock, LiveTimeline
 
 __all__ = [
     "Camera",
@@ -32,45 +31,7 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
-_RATE_AFTER, _RATE_EVERY = 5.0, 30.0  # seconds of streaming before its rate is told, and between two times
-_RATE_CHANGE = 0.1  # share by which it must differ
-_STABLE_SECONDS = 5.0  # a stream that lasted this long makes the next wait short again
-
-
-class CameraState(str, Enum):
-    """What a camera is doing."""
-
-    STREAMING = "streaming"
-    CONNECTING = "connecting"
-    STALLED = "stalled"
-    DISABLED = "disabled"
-
-
-@dataclass(frozen=True, slots=True)
-class CameraStatus:
-    """How a camera is.
-
-    Attributes:
-        state: what it is doing.
-        reason: why it gives no frames, as far as that is known.
-        since: UTC epoch seconds of the last change of state.
-        fps: frames a second received of late; 0 while not streaming.
-    """
-
-    state: CameraState
-    reason: Reason | None
-    since: float
-    fps: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """The newest frame, not converted yet."""
-
-    index: int
-    picture: Picture
-    captured_at: float
-    monotonic: float
+_SLICE = 0.1  # seconds between two looks whether a former thread is gone
 
 
 class Camera:
@@ -85,6 +46,10 @@ class Camera:
         settings: its settings.
         clock: UTC epoch seconds.
         monotonic: monotonic seconds.
+
+    Attributes:
+        frames_in: frames received.
+        frames_dropped: frames that a newer one replaced before anybody took them.
     """
 
     def __init__(
@@ -100,25 +65,36 @@ class Camera:
         self.on_status: Callable[[str, CameraStatus], None] | None = None
         self.frames_in = 0
         self.frames_dropped = 0
-        self.frames_damaged = 0
-        self.reconnects = 0
+        self._connections = 0
+        self._damaged = 0  # of the connections before
+        self._source: Source | None = None
+        self._resolver = Resolver()
         self._settings = settings
         self._clock, self._monotonic = clock, monotonic
         self._lock = threading.Lock()
-        self._pending: _Pending | None = None
-        self._state, self._since = CameraState.DISABLED, clock()
-        self._reason: Reason | None = None
-        self._arrivals: deque[float] = deque(maxlen=60)
-        self._told_rate, self._rate_due = 0.0, float("inf")
+        self._pending: UnreadFrame | None = None
+        self._record = StatusRecord(clock, monotonic)
+        self._turn = threading.Lock()  # of the one thread that may have a connection
         self._index = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
+    def frames_damaged(self) -> int:
+        """Frames that were not given because the stream was damaged."""
+        with self._lock:
+            return self._damaged + (self._source.damaged if self._source is not None else 0)
+
+    @property
+    def reconnects(self) -> int:
+        """Connections that gave pictures, after the first one."""
+        return max(0, self._connections - 1)
+
+    @property
     def status(self) -> CameraStatus:
         """How the camera is now."""
         with self._lock:
-            return CameraStatus(self._state, self._reason, self._since, self._fps())
+            return self._record.status
 
     @property
     def has_died(self) -> bool:
@@ -126,7 +102,7 @@ class Camera:
         thread = self._thread
         if thread is None or thread.is_alive() or self._stopping.is_set():
             return False
-        return self._state is not CameraState.DISABLED
+        return self._record.state is not CameraState.DISABLED
 
     def start(self) -> None:
         """Starts capturing; does nothing while it runs."""
@@ -142,7 +118,8 @@ class Camera:
         """Ends capturing within `timeout` seconds.
 
         A thread that waits for a dead camera inside FFmpeg cannot be woken: it is left to end by itself
-        when its read times out, and gives no frame any more.
+        when its read times out, and gives no frame any more. The next one waits for it, so that however
+        often a camera is started and stopped, one of them is inside FFmpeg at most.
         """
         self._stopping.set()
         thread = self._thread
@@ -158,75 +135,95 @@ class Camera:
             pending, self._pending = self._pending, None
         if pending is None:
             return None
-        return Frame(
-            self.name, pending.index, pending.picture.image(), pending.captured_at, pending.monotonic
-        )
+        return pending.read(self.name)
 
     def _run(self, stopping: threading.Event) -> None:
-        settings = self._settings
-        backoff = Backoff(settings.reconnect.min, settings.reconnect.max)
+        self._set_state(CameraState.CONNECTING, None, stopping)
+        while not self._turn.acquire(timeout=_SLICE):
+            if stopping.is_set():
+                return
+        try:
+            self._keep_capturing(stopping)
+        finally:
+            self._turn.release()
+
+    def _keep_capturing(self, stopping: threading.Event) -> None:
+        settings = self._settings.reconnect
+        patience = Patience(Backoff(settings.min, settings.max), settings.refused)
         reason: Reason | None = None
         while not stopping.is_set():
             self._set_state(CameraState.CONNECTING, reason, stopping)
             started = self._monotonic()
-            try:
-                self._capture(stopping)
-                if stopping.is_set():
-                    return
-                raise CaptureError(Reason.ENDED, f"{mask_source(settings.url)}: the stream ended")
-            except CaptureError as error:
-                if error.reason is Reason.ENDED and not is_live(settings.source):
-                    _log.info("camera_ended camera=%s", self.name)
-                    self._set_state(CameraState.DISABLED, Reason.ENDED, stopping)
-                    return
-                streamed = self._state is CameraState.STREAMING
-                reason = error.reason
-                if streamed and self._monotonic() - started >= _STABLE_SECONDS:
-                    backoff.reset()
-                wait = backoff.next()
-                if not stopping.is_set():
-                    _log.warning(
-                        "camera_lost camera=%s reason=%s retry_in=%.1fs error=%r",
-                        self.name,
-                        reason.value,
-                        wait,
-                        mask_url(str(error)),
-                    )
-            except Exception as error:  # the camera's boundary: whatever it was, try again
-                reason, wait, streamed = Reason.ERROR, backoff.next(), True
-                _log.error(
-                    "camera_failed camera=%s retry_in=%.1fs error=%s",
-                    self.name,
-                    wait,
-                    mask_url(f"{type(error).__name__}: {error}"),
-                )
+            reason = self._capture_until_it_fails(stopping)
+            if stopping.is_set():
+                return
+            if reason is None:
+                self._set_state(CameraState.DISABLED, Reason.ENDED, stopping)
+                return
+            streamed = self._record.state is CameraState.STREAMING
             stalled = streamed and reason is Reason.TIMEOUT
             self._set_state(CameraState.STALLED if stalled else CameraState.CONNECTING, reason, stopping)
+            wait = patience.after(reason, self._monotonic() - started if streamed else 0.0)
+            _log.info("camera_retry camera=%s retry_in=%.1f", self.name, wait)
             stopping.wait(wait)
 
-    def _capture(self, stopping: threading.Event) -> None:
-        """Opens the source and takes in its frames until it ends."""
+    def _capture_until_it_fails(self, stopping: threading.Event) -> Reason | None:
+        """Why there are no more frames; None at the end of a file."""
+        try:
+            self._capture(stopping)
+            if not is_live(self._settings.source):
+                _log.info("camera_ended camera=%s", self.name)
+                return None
+            error: Exception = CaptureError(
+                Reason.ENDED, f"{mask_source(self._settings.url)}: the stream ended"
+            )
+        except Exception as failure:  # the camera's boundary: whatever it was, try again
+            error = failure
+        reason = error.reason if isinstance(error, CaptureError) else Reason.ERROR
+        text = str(error) if isinstance(error, CaptureError) else f"{type(error).__name__}: {error}"
+        if not stopping.is_set():
+            level = logging.WARNING if isinstance(error, CaptureError) else logging.ERROR
+            _log.log(
+                level,
+                "camera_lost camera=%s reason=%s error=%r",
+                self.name,
+                reason.value,
+                mask_url(text),
+                exc_info=error if reason is Reason.ERROR and _log.isEnabledFor(logging.DEBUG) else None,
+            )
+        return reason
+
+    def _open(self, stopping: threading.Event) -> Source:
         settings = self._settings
-        source = open_source(
+        return open_source(
             settings.source,
             transport=settings.transport,
             open_timeout=settings.open_timeout,
             read_timeout=settings.read_timeout,
+            resolver=self._resolver,
+            cancelled=stopping.is_set,
         )
-        try:
-            if is_live(settings.source):
-                self._capture_live(source, stopping)
-                return
-            clock = _FileClock(self._monotonic(), self._clock())
-            while True:
+
+    def _capture(self, stopping: threading.Event) -> None:
+        """Opens the source and takes in its frames until it ends."""
+        clock: FileClock | None = None
+        while not stopping.is_set():
+            source = self._open(stopping)
+            with self._lock:
+                self._source = source
+            try:
+                if is_live(self._settings.source):
+                    self._capture_live(source, stopping)
+                    return
+                clock = clock or FileClock(self._monotonic(), self._clock())
                 clock.begin(source.rate)
                 self._capture_file(source, clock, stopping)
-                if not settings.loop or stopping.is_set():
-                    return
+            finally:
+                with self._lock:
+                    self._source, self._damaged = None, self._damaged + source.damaged
                 source.close()
-                source = open_source(settings.source)
-        finally:
-            source.close()
+            if not self._settings.loop:
+                return
 
     def _capture_live(self, source: Source, stopping: threading.Event) -> None:
         timeline = LiveTimeline()
@@ -240,7 +237,7 @@ class Camera:
             when = timeline.monotonic(picture.pts, arrival)
             due = self._accept(picture, when, self._clock() - (arrival - when), due, stopping)
 
-    def _capture_file(self, source: Source, clock: _FileClock, stopping: threading.Event) -> None:
+    def _capture_file(self, source: Source, clock: FileClock, stopping: threading.Event) -> None:
         due = float("-inf")
         while not stopping.is_set():
             try:
@@ -263,32 +260,23 @@ class Camera:
         with self._lock:
             self.frames_in += 1
             index, self._index = self._index, self._index + 1
-            self._arrivals.append(self._monotonic())
+            self._record.arrived()
             # A frame that still waits is always replaced by a newer one, due or not.
             if wanted or self._pending is not None:
                 self.frames_dropped += self._pending is not None
-                self._pending = _Pending(index, picture, captured_at, when)
-        if self._state is not CameraState.STREAMING:
+                self._pending = UnreadFrame(index, picture, captured_at, when)
+        if self._record.state is not CameraState.STREAMING:
+            self._connections += 1
             self._set_state(CameraState.STREAMING, None, stopping)
-            self._told_rate, self._rate_due = 0.0, self._monotonic() + _RATE_AFTER
-        elif self._monotonic() >= self._rate_due:
-            self._tell_rate(stopping)
+        elif self._record.is_rate_due:
+            with self._lock:
+                status = self._record.rate_to_tell()
+            self._tell(status if not stopping.is_set() else None)
         if not wanted:
             return due
         self._call(self.on_frame)
         # On the grid of the limit, so that 25 fps limited to 15 gives 15, not 12.5.
         return when + period if when - due > period else due + period
-
-    def _tell_rate(self, stopping: threading.Event) -> None:
-        """Says how many frames a second come: when a stream begins that is not known yet."""
-        self._rate_due = self._monotonic() + _RATE_EVERY
-        status = self.status
-        if stopping.is_set() or abs(status.fps - self._told_rate) <= _RATE_CHANGE * self._told_rate:
-            return
-        self._told_rate = status.fps
-        if self.on_status is not None:
-            on_status = self.on_status
-            self._call(lambda: on_status(self.name, status))
 
     def _set_state(
         self, state: CameraState, reason: Reason | None, stopping: threading.Event | None = None
@@ -298,14 +286,12 @@ class Camera:
                 return  # a thread that was left behind
             if stopping is not None and stopping.is_set():
                 return
-            if (state, reason) == (self._state, self._reason):
-                return
-            if state is not CameraState.STREAMING:
-                self._arrivals.clear()
-            self._state, self._reason, self._since = state, reason, self._clock()
-            status = CameraStatus(state, reason, self._since, self._fps())
-        if self.on_status is not None:
-            on_status = self.on_status
+            status = self._record.change(state, reason)
+        self._tell(status)
+
+    def _tell(self, status: CameraStatus | None) -> None:
+        on_status = self.on_status
+        if status is not None and on_status is not None:
             self._call(lambda: on_status(self.name, status))
 
     def _call(self, callback: Callable[[], None] | None) -> None:
@@ -315,30 +301,3 @@ class Camera:
             callback()
         except Exception:  # a listener's mistake must not end the camera
             _log.exception("callback_failed camera=%s", self.name)
-
-    def _fps(self) -> float:
-        if self._state is not CameraState.STREAMING or len(self._arrivals) < 2:
-            return 0.0
-        elapsed = max(self._monotonic(), self._arrivals[-1]) - self._arrivals[0]
-        return round((len(self._arrivals) - 1) / max(elapsed, 1e-3), 1)
-
-
-class _FileClock:
-    """Places a file's frames on our clocks, one round after the other."""
-
-    def __init__(self, monotonic: float, captured_at: float) -> None:
-        self._monotonic, self._captured_at = monotonic, captured_at
-        self._base = self._end = self._period = 0.0
-        self._timeline = FileTimeline(25.0)
-
-    def begin(self, rate: float) -> None:
-        """Starts a round."""
-        self._timeline = FileTimeline(rate)
-        self._base = self._end
-        self._period = 1.0 / rate
-
-    def place(self, pts: float | None) -> tuple[float, float]:
-        """Monotonic time and UTC epoch seconds of the next frame."""
-        seconds = self._base + self._timeline.seconds(pts)
-        self._end = seconds + self._period
-        return self._monotonic + seconds, self._captured_at + seconds

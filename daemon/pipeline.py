@@ -85,6 +85,7 @@ class CameraPipeline:
         self._sieve = Sieve(settings.filters, settings.masks)
         self._tracker = make_tracker(name, settings.track)
         self._cuts = CutDetector()
+        self._size: tuple[int, ...] | None = None
         self._pacing = DetectorPacing(settings.detect.every)
         self._tracks: list[Track] = []
         self._follower = PoseFollower()
@@ -106,7 +107,9 @@ class CameraPipeline:
         estimator = engines.estimator(self._settings.pose)
         with clock.stage("track"):
             cut = self._cuts.update(frame.image)
-            if cut:
+            size, self._size = self._size, frame.image.shape
+            if cut or size not in (None, frame.image.shape):  # boxes in pixels would lie elsewhere
+                cut = True
                 self._tracker.reset()
                 self._fights = None
             expected = self._tracker.predict(frame.monotonic)

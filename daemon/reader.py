@@ -9,10 +9,10 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.sources import is_live, open_source
+from daemon.sources import Picture, is_live, open_source
 from daemon.timeline import FileTimeline, LiveTimeline
 
-__all__ = ["Frame", "FrameReader"]
+__all__ = ["Frame", "FrameReader", "UnreadFrame"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,25 @@ class Frame:
     image: NDArray[np.uint8]
     captured_at: float
     monotonic: float
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadFrame:
+    """A frame that was not converted yet; what nobody reads costs no more than its decoding.
+
+    Attributes:
+        index, captured_at, monotonic: as of a `Frame`.
+        picture: what was decoded.
+    """
+
+    index: int
+    picture: Picture
+    captured_at: float
+    monotonic: float
+
+    def read(self, camera: str) -> Frame:
+        """The frame, for a camera of that name."""
+        return Frame(camera, self.index, self.picture.image(), self.captured_at, self.monotonic)
 
 
 class FrameReader:
@@ -95,7 +114,10 @@ class FrameReader:
         else:
             monotonic = self._file_time.seconds(picture.pts)
             captured_at = self._start_time + monotonic
-        frame = Frame(self._camera, self._index, picture.image(), captured_at, monotonic)
+        # Pictures that came damaged count as well, so that a number is that of the picture in the file.
+        frame = Frame(
+            self._camera, self._index + self._source.damaged, picture.image(), captured_at, monotonic
+        )
         self._index += 1
         return frame
 

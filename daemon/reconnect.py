@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import random
 
-__all__ = ["Backoff"]
+from daemon.source_types import Reason
+
+__all__ = ["Backoff", "Patience"]
+
+_REFUSALS_IN_A_ROW = 3  # cameras lock an account after five and more
+_STABLE_SECONDS = 5.0  # a stream that lasted this long makes the next wait short again
 
 
 class Backoff:
@@ -32,3 +37,27 @@ class Backoff:
     def reset(self) -> None:
         """Starts from `minimum` again."""
         self._next = self._minimum
+
+
+class Patience:
+    """How long a camera is left alone after each kind of failure.
+
+    A refused password is tried a few times, because a camera that starts may refuse the right one, too.
+    Then seldom: many cameras lock the account of who tries too often, and count on while it is locked.
+
+    Args:
+        backoff: waits after every other failure.
+        refused: seconds between two attempts with a password that was refused again and again.
+    """
+
+    def __init__(self, backoff: Backoff, refused: float) -> None:
+        self._backoff, self._refused = backoff, refused
+        self._refusals = 0
+
+    def after(self, reason: Reason, streamed: float = 0.0) -> float:
+        """Seconds to wait after a connection that gave pictures for `streamed` seconds."""
+        if streamed >= _STABLE_SECONDS:
+            self._backoff.reset()
+        self._refusals = self._refusals + 1 if reason is Reason.AUTH else 0
+        wait = self._backoff.next()
+        return max(wait, self._refused) if self._refusals >= _REFUSALS_IN_A_ROW else wait

@@ -34,6 +34,13 @@ class ReconnectConfig(ConfigModel):
     max: Duration = Field(
         default=60.0, title="Longest wait", description="However long a camera is away.", ge=0.05, le=3600
     )
+    refused: Duration = Field(
+        default=300.0,
+        title="Wait after refusals",
+        description="From the third refused password in a row: cameras lock who tries too often.",
+        ge=0.05,
+        le=86400,
+    )
 
     @model_validator(mode="after")
     def _order(self) -> ReconnectConfig:
@@ -76,7 +83,7 @@ class CameraConfig(ConfigModel):
     read_timeout: Duration = Field(
         default=10.0,
         title="Read timeout",
-        description="Without data for this long the camera is stalled.",
+        description="Without a picture for this long the camera is stalled.",
         ge=0.2,
         le=300,
     )

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.reconnect import Backoff
+from daemon.reconnect import Backoff, Patience
+from daemon.source_types import Reason
 from daemon.timeline import FileTimeline, LiveTimeline
 
 
@@ -56,6 +57,76 @@ def test_live_times_follow_a_slow_camera_clock_and_survive_a_jump() -> None:
         when = timeline.monotonic(arrival * 0.999, arrival)
     assert when == pytest.approx(arrival, abs=0.05)
     assert timeline.monotonic(5.0, arrival + 0.1) == pytest.approx(arrival + 0.1, abs=0.01)
+
+
+@pytest.mark.parametrize("rate", [1.001, 1.0, 0.999, 1.0002])
+def test_live_times_follow_a_clock_that_drifts_for_a_day(rate: float) -> None:
+    """Off by 86 s in the end: every time stays within a tenth of a second of the truth."""
+    generator = random.Random(3)
+    timeline = LiveTimeline()
+    worst = 0.0
+    for n in range(24 * 3600 * 4):
+        captured = n / 4
+        when = timeline.monotonic(captured * rate, captured + generator.uniform(0.0, 0.06))
+        worst = max(worst, abs(when - captured))
+    assert worst < 0.1
+
+
+def test_a_network_that_hangs_and_catches_up_changes_no_time() -> None:
+    timeline = LiveTimeline()
+    times = []
+    for n in range(450):
+        captured = n / 15
+        late = 12.0 - captured if 10.5 < captured < 12.0 else 0.0  # all of 1.5 s come at once
+        times.append(timeline.monotonic(captured + 77, captured + late))
+    np.testing.assert_allclose(times, np.arange(450) / 15, atol=0.02)
+
+
+def test_a_clock_that_stands_still_is_not_used() -> None:
+    timeline = LiveTimeline()
+    times = [timeline.monotonic(5.0, n / 15) for n in range(150)]
+    np.testing.assert_allclose(times, np.arange(150) / 15, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.7, 1.5, 10.0])
+def test_a_clock_with_the_wrong_unit_lags_two_seconds_at_most(rate: float) -> None:
+    timeline = LiveTimeline()
+    times = [timeline.monotonic(n / 15 * rate, n / 15) for n in range(900)]
+    assert all(b > a for a, b in pairwise(times))
+    assert all(n / 15 - 2.001 <= when <= n / 15 + 0.1 for n, when in enumerate(times))
+
+
+@given(
+    st.lists(
+        st.tuples(st.one_of(st.none(), st.floats(-1e5, 1e5)), st.floats(0.005, 6.0)), min_size=2, max_size=60
+    )
+)
+def test_live_times_grow_and_stay_near_the_arrival_whatever_the_camera_says(
+    frames: list[tuple[float | None, float]],
+) -> None:
+    timeline = LiveTimeline()
+    arrival, before = 1000.0, float("-inf")
+    for pts, step in frames:
+        arrival += step
+        when = timeline.monotonic(pts, arrival)
+        assert when > before
+        assert arrival - 2.001 <= when <= arrival + 1e-6
+        before = when
+
+
+def test_refused_passwords_are_tried_seldom() -> None:
+    patience = Patience(Backoff(1.0, 8.0, generator=random.Random(7)), 300.0)
+    waits = [patience.after(Reason.AUTH) for _ in range(5)]
+    assert all(wait <= 2.0 for wait in waits[:2])  # a camera that starts may refuse the right one, too
+    assert waits[2:] == [300.0] * 3
+    assert patience.after(Reason.NETWORK) <= 8.0  # not even there: other waits, and counted anew
+    assert patience.after(Reason.AUTH) <= 8.0
+
+
+def test_a_stream_that_lasted_makes_the_next_wait_short() -> None:
+    patience = Patience(Backoff(1.0, 8.0, generator=random.Random(7)), 300.0)
+    assert max(patience.after(Reason.NETWORK, streamed=1.0) for _ in range(6)) > 3.0
+    assert patience.after(Reason.NETWORK, streamed=60.0) <= 1.0
 
 
 def test_backoff_doubles_to_its_limit_with_jitter_and_starts_again() -> None:

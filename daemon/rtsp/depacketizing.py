@@ -1,0 +1,208 @@
+"""RTP packets to access units, with an eye on what is missing: RFC 3550, 6184 (H.264) and 7798 (H.265)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from daemon.rtsp.nal import classify
+
+__all__ = ["AccessUnit", "Depacketizer"]
+
+_OLD = 64  # packets that may come late or twice without a new start of the numbers
+_LONGEST = 16 << 20  # bytes of one access unit
+
+
+@dataclass(frozen=True, slots=True)
+class AccessUnit:
+    """One coded picture with what belongs to it.
+
+    Attributes:
+        units: its NAL units, without start codes.
+        timestamp: ticks of 1/90000 s, unwrapped.
+        whole: whether none of its packets is missing.
+        follows: whether nothing is missing between the one before and this one.
+    """
+
+    units: tuple[bytes, ...]
+    timestamp: int
+    whole: bool
+    follows: bool
+
+
+class Depacketizer:
+    """Puts access units together.
+
+    Args:
+        hevc: H.265 instead of H.264.
+        payload_type: of the video; others are not looked at.
+    """
+
+    def __init__(self, *, hevc: bool, payload_type: int) -> None:
+        self._hevc, self._payload_type = hevc, payload_type
+        self._sequence: int | None = None
+        self._source: int | None = None
+        self._stamp: int | None = None  # of the last packet, 32 bits
+        self._ticks = 0
+        self._units: list[bytes] = []
+        self._size = 0
+        self._begun_at = 0  # ticks of the first unit
+        self._has_picture = False
+        self._whole = self._follows = True
+        self._fragment: bytearray | None = None
+        self._given_at: int | None = None  # ticks of the last access unit that its marker ended
+        self._marker_ends = True
+        self._after_gap = False
+
+    def push(self, data: bytes) -> list[AccessUnit]:
+        """Takes a packet; gives the access units that are complete with it."""
+        header = _payload_of(data)
+        if header is None:
+            return []
+        first, last = header
+        payload_type, sequence = data[1] & 0x7F, int.from_bytes(data[2:4], "big")
+        if payload_type != self._payload_type:
+            return []
+        if not self._in_sequence(sequence, int.from_bytes(data[8:12], "big")):
+            return []
+        found: list[AccessUnit] = []
+        stamp = int.from_bytes(data[4:8], "big")
+        if self._stamp is not None and stamp != self._stamp:
+            self._finish(found)
+            self._ticks += (stamp - self._stamp + (1 << 31)) % (1 << 32) - (1 << 31)
+        self._stamp = stamp
+        for unit in self._units_of(data[first:last], found):
+            self._add(unit, found)
+        self._after_gap = False
+        if data[1] & 0x80:
+            if self._fragment is not None:  # its end is missing
+                self._fragment, self._whole = None, False
+            if self._marker_ends and (self._has_picture or not self._whole):
+                self._given_at = self._ticks
+                self._finish(found)
+        return found
+
+    def _in_sequence(self, sequence: int, source: int) -> bool:
+        """Whether to take a packet; notes a gap before it."""
+        if self._source is not None and source != self._source:
+            self._sequence = None
+            self._lose()
+        self._source = source
+        if self._sequence is not None:
+            step = (sequence - self._sequence) % (1 << 16)
+            if step == 0 or step > (1 << 16) - _OLD:
+                return False
+            if step > 1:
+                self._lose()
+        self._sequence = sequence
+        return True
+
+    def _lose(self) -> None:
+        self._fragment = None
+        self._after_gap = True
+        if self._units:
+            self._whole = False
+        else:
+            self._follows = False
+
+    def _units_of(self, payload: bytes, found: list[AccessUnit]) -> Iterator[bytes]:
+        """NAL units of a packet; parts of one are kept until it is complete."""
+        size = 2 if self._hevc else 1
+        kind = -1
+        if len(payload) > size:
+            kind = (payload[0] >> 1) & 63 if self._hevc else payload[0] & 31
+        if kind == (48 if self._hevc else 24):
+            yield from self._aggregated(payload, size)
+        elif kind == (49 if self._hevc else 28):
+            yield from self._fragmented(payload, size, found)
+        elif kind < 0 or kind > (40 if self._hevc else 23):
+            self._whole = False
+        else:
+            if self._fragment is not None:
+                self._fragment, self._whole = None, False
+            yield payload
+
+    def _aggregated(self, payload: bytes, place: int) -> Iterator[bytes]:
+        while place + 2 <= len(payload):
+            end = place + 2 + int.from_bytes(payload[place : place + 2], "big")
+            if end > len(payload) or end == place + 2:
+                break
+            yield payload[place + 2 : end]
+            place = end
+        if place != len(payload):
+            self._whole = False
+
+    def _fragmented(self, payload: bytes, size: int, found: list[AccessUnit]) -> Iterator[bytes]:
+        if len(payload) <= size + 1:
+            self._whole = False
+            return
+        flags = payload[size]
+        if flags & 0x80:
+            if self._fragment is not None:
+                self._whole = False
+            if self._hevc:
+                header = bytes(((payload[0] & 0x81) | (flags & 0x3F) << 1, payload[1]))
+            else:
+                header = bytes(((payload[0] & 0xE0) | flags & 0x1F,))
+            self._fragment = bytearray(header)
+            self._begin(header + payload[size + 1 : size + 3], found)
+        if self._fragment is None:  # its start is missing
+            self._begin(b"", found)
+            self._whole = False
+            return
+        self._fragment += payload[size + 1 :]
+        if len(self._fragment) > _LONGEST:
+            self._fragment, self._whole = None, False
+        elif flags & 0x40:
+            unit, self._fragment = bytes(self._fragment), None
+            yield unit
+
+    def _begin(self, head: bytes, found: list[AccessUnit]) -> None:
+        """Ends the former access unit where a unit that begins with `head` belongs to the next one."""
+        kind = classify(head, hevc=self._hevc)
+        if self._has_picture and kind.opens:
+            self._finish(found)
+        if self._units:
+            return
+        self._begun_at = self._ticks
+        if self._after_gap and not kind.opens:
+            self._whole = False
+        elif kind.picture and not kind.first and not self._has_picture:
+            self._whole = False  # its first slice is missing
+            if self._marker_ends and self._given_at == self._ticks and not self._after_gap:
+                self._marker_ends = False  # the marker says nothing: it came before the last slice
+
+    def _add(self, unit: bytes, found: list[AccessUnit]) -> None:
+        kind = classify(unit, hevc=self._hevc)
+        self._begin(unit[:4], found)
+        if not kind.valid:
+            self._whole = False
+        self._units.append(unit)
+        self._size += len(unit)
+        self._has_picture = self._has_picture or kind.picture
+        if self._size > _LONGEST:
+            self._whole = False
+            self._finish(found)
+
+    def _finish(self, found: list[AccessUnit]) -> None:
+        """Gives the access unit; parameters without a picture wait for theirs."""
+        if self._fragment is not None:
+            self._fragment, self._whole = None, False
+        if not self._has_picture and self._whole:
+            return
+        found.append(AccessUnit(tuple(self._units), self._begun_at, self._whole, self._follows))
+        self._units, self._size, self._has_picture = [], 0, False
+        self._whole = self._follows = True
+
+
+def _payload_of(data: bytes) -> tuple[int, int] | None:
+    """Where the payload of an RTP packet begins and ends; None where it is none."""
+    if len(data) < 13 or data[0] & 0xC0 != 0x80:
+        return None
+    first = 12 + 4 * (data[0] & 15)
+    if data[0] & 0x10:
+        if len(data) < first + 4:
+            return None
+        first += 4 + 4 * int.from_bytes(data[first + 2 : first + 4], "big")
+    last = len(data) - (data[-1] if data[0] & 0x20 else 0)
+    return (first, last) if first < last else None

@@ -1,0 +1,145 @@
+"""A camera that speaks RTSP over TCP and sends H.264 or H.265, as a source of pictures."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.frames import to_bgr
+from daemon.masking import mask_source
+from daemon.resolving import Resolver
+from daemon.rtsp.decoding import DecodedFrame, Decoder
+from daemon.rtsp.depacketizing import Depacketizer
+from daemon.rtsp.session import Session
+from daemon.source_types import CaptureError, EndOfStream, Reason
+
+__all__ = ["RtspSource", "Unsupported"]
+
+_log = logging.getLogger(__name__)
+_KEYFRAME_WAIT = 30.0  # seconds; longer than any usual distance of two pictures that stand alone
+
+
+class Unsupported(Exception):  # noqa: N818 - a turn of the way, not an error
+    """The camera sends something else than H.264 or H.265."""
+
+
+class _RtspPicture:
+    """A decoded frame; holds the decoder's buffers until it is let go."""
+
+    __slots__ = ("_frame", "pts")
+
+    def __init__(self, decoded: DecodedFrame) -> None:
+        self._frame, seconds = decoded
+        self.pts: float | None = seconds
+
+    def image(self) -> NDArray[np.uint8]:
+        return to_bgr(self._frame)
+
+
+class RtspSource:
+    """An open stream.
+
+    Args:
+        url: rtsp:// with the credentials in it.
+        open_timeout: seconds for everything until it plays.
+        read_timeout: seconds without a picture after which `grab` fails, however much data comes.
+        resolver: looks up the host.
+        cancelled: whether the camera was stopped; then every wait ends.
+        threads: of the decoder.
+
+    Raises:
+        CaptureError: it cannot be opened.
+        Unsupported: its codec is for FFmpeg.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        open_timeout: float,
+        read_timeout: float,
+        resolver: Resolver,
+        cancelled: Callable[[], bool],
+        threads: int = 1,
+    ) -> None:
+        self._name = mask_source(url)
+        self._open_timeout, self._read_timeout = open_timeout, read_timeout
+        self._begun = time.monotonic()
+        deadline = self._begun + open_timeout
+        try:
+            self._session = Session(url, deadline, resolver, cancelled)
+        except CaptureError as error:
+            raise self._failure("cannot be opened", error, open_timeout) from None
+        try:
+            video = self._session.video
+            if video.codec not in ("h264", "hevc"):
+                raise Unsupported(video.codec)
+            self._session.play(deadline)
+        except CaptureError as error:
+            self._session.close()
+            raise self._failure("cannot be opened", error, open_timeout) from None
+        except BaseException:
+            self._session.close()
+            raise
+        self.rate = video.rate or 25.0
+        hevc = video.codec == "hevc"
+        self._packets = Depacketizer(hevc=hevc, payload_type=video.payload_type)
+        self._decoder = Decoder(video.codec, video.parameter_sets, threads)
+        self._ready: deque[DecodedFrame] = deque()
+        self._last: float | None = None  # when the last picture came
+        self._first_unit: float | None = None
+        self._patience = read_timeout + 2.0 * _KEYFRAME_WAIT  # for the first picture, once data comes
+        self._units = 0  # access units since the last picture
+
+    @property
+    def damaged(self) -> int:
+        """Pictures that were not given because they, or what they build on, came damaged."""
+        return self._decoder.damaged
+
+    def grab(self) -> _RtspPicture:
+        """The next frame."""
+        while not self._ready:
+            self._read()
+        self._last, self._units = time.monotonic(), 0
+        return _RtspPicture(self._ready.popleft())
+
+    def close(self) -> None:
+        """Ends the session."""
+        self._session.close()
+
+    def _read(self) -> None:
+        deadline, patience = self._deadline()
+        try:
+            packet = self._session.packet(deadline)
+        except EndOfStream as error:
+            raise EndOfStream(f"{self._name}: {error}") from None
+        except CaptureError as error:
+            if error.reason is Reason.TIMEOUT and self._units:
+                text = f"{self._name}: reading failed: data comes, and no whole picture for {patience:g} s"
+                raise CaptureError(Reason.CODEC, text) from None
+            raise self._failure("reading failed", error, patience) from None
+        for unit in self._packets.push(packet):
+            self._units += 1
+            self._first_unit = self._first_unit or time.monotonic()
+            self._ready.extend(self._decoder.decode(unit))
+        waited = time.monotonic() - self._first_unit if self._first_unit is not None else 0.0
+        if waited > _KEYFRAME_WAIT and not self._decoder.has_begun:
+            _log.warning("camera_without_keyframes source=%s waited=%.0f", self._name, waited)
+            self._decoder.take_all()
+
+    def _deadline(self) -> tuple[float, float]:
+        """Until when a picture has to come, and the patience that this is, in seconds."""
+        if self._last is not None:
+            return self._last + self._read_timeout, self._read_timeout
+        if self._first_unit is None:
+            return self._begun + self._open_timeout, self._open_timeout
+        return self._first_unit + self._patience, self._patience
+
+    def _failure(self, what: str, error: CaptureError, patience: float) -> CaptureError:
+        text = f"no data for {patience:g} s" if error.reason is Reason.TIMEOUT else str(error)
+        return CaptureError(error.reason, f"{self._name}: {what}: {text}")
