@@ -61,6 +61,7 @@ pivot_root . tmp/old
 umount -l /tmp/old
 rmdir /tmp/old
 hostname box
+mount --make-rshared /  # systemd leaves that to the maker of a container; credentials need it
 exec unshare --cgroup bash -c \
     'mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin "$0" --system --unit=box.target' \
     "$systemd"
