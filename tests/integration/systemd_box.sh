@@ -51,7 +51,7 @@ for unit in systemd-{sysctl,binfmt,modules-load,remount-fs,udevd,udev-trigger,tm
     dev-{hugepages,mqueue}.mount sys-fs-fuse-connections.mount; do
     ln -s /dev/null "$root/etc/systemd/system/$unit"
 done
-printf '[Unit]\nRequires=dbus.socket systemd-journald.socket\n' > "$root/etc/systemd/system/box.target"
+printf '[Unit]\nRequires=systemd-journald.socket\nWants=dbus.socket\n' > "$root/etc/systemd/system/box.target"
 rm -f "$root/etc/machine-id"
 md5sum <<< "$name" | cut -c -32 > "$root/etc/machine-id"
 
