@@ -191,7 +191,7 @@ def test_the_watchdog_ends_a_hang_and_bears_dead_cameras_a_dead_broker_and_wrong
     box.systemctl("reload", "posewatch")
     wait_for(lambda: "camera=gate" in box.journal(), SLOW, "the new camera")
 
-    # Also after the reload: while one is under way the watchdog waits for longer, until the next sign of life.
+    # Also after the reload: while one is under way the watchdog waits for longer, until the next ping.
     late = max(ready + (WATCHDOG + 1) * 1e6, time.monotonic() * 1e6)
     wait_for(lambda: int(box.show("WatchdogTimestampMonotonic")) > late, SLOW, "a sign of life")
     assert (box.main_pid(), box.show("NRestarts")) == (process, "0")
