@@ -59,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         commands.add_replay,
         commands.add_events,
         commands.add_models,
+        commands.add_install_service,
         commands.add_record,
         commands.add_train,
         commands.add_evaluate,

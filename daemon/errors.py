@@ -17,9 +17,11 @@ def exit_status(error: BaseException) -> int | None:
     from daemon.config import ConfigError
     from daemon.demo import DemoError
     from daemon.storage.errors import HistoryError, StateInUseError
-    from tracker.runtime import ModelError
+    from tracker.runtime import MissingModelError, ModelError
     from tracker.store import StoreError
 
+    if isinstance(error, MissingModelError):
+        return 1  # the service tries again: the network may be there by then
     if isinstance(
         error, (UsageError, ConfigError, ModelError, RecordingError, StateInUseError, HistoryError)
     ):

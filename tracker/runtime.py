@@ -11,7 +11,7 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-__all__ = ["ModelError", "create_session"]
+__all__ = ["MissingModelError", "ModelError", "create_session"]
 
 _SUFFIX_HINTS = {
     ".pt": "PyTorch weights; export them first: posewatch models export FILE.pt",
@@ -23,6 +23,10 @@ _SUFFIX_HINTS = {
 
 class ModelError(Exception):
     """A model file is missing, damaged or of a kind that cannot be used; one line, names the file."""
+
+
+class MissingModelError(ModelError):
+    """A model that can be fetched is not there yet: the next attempt may find it."""
 
 
 def create_session(

@@ -92,14 +92,14 @@ class ModelStore:
         Raises:
             ModelError: it is not there; one line that says how to get it.
         """
-        from tracker.runtime import ModelError
+        from tracker.runtime import MissingModelError, ModelError
 
         if name not in POSE_MODELS:
             raise ModelError(f"{name}: unknown model: choose {', '.join(POSE_MODELS)}")
         model = POSE_MODELS[name]
         try:
             if not self._files.is_current(model) and not self._restore(model):
-                raise ModelError(
+                raise MissingModelError(
                     f"{name} is not in {self.folder}: run `{_command()} fetch {name}`, "
                     f"or without a network {_by_hand([model])}"
                 )

@@ -7,6 +7,7 @@ from daemon.commands.check import add_check
 from daemon.commands.demo import add_demo
 from daemon.commands.evaluate import add_evaluate
 from daemon.commands.events import add_events
+from daemon.commands.install_service import add_install_service
 from daemon.commands.models import add_models
 from daemon.commands.record import add_record
 from daemon.commands.replay import add_replay
@@ -21,6 +22,7 @@ __all__ = [
     "add_demo",
     "add_evaluate",
     "add_events",
+    "add_install_service",
     "add_models",
     "add_record",
     "add_replay",
