@@ -1,0 +1,320 @@
+"""What is done to a camera, and what merely happens before it, drawn into real footage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["HARMLESS", "TAMPERINGS", "Scene", "Setting"]
+
+Image = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a scene may use besides the frame: random numbers of its own, and another camera's frames."""
+
+    seed: int
+    other: list[Image]
+
+    def random(self, more: int = 0) -> np.random.Generator:
+        return np.random.default_rng(self.seed * 1000 + more)
+
+    def elsewhere(self, t: float, like: Image) -> Image:
+        return resize(self.other[int(t * 10) % len(self.other)], like.shape[1], like.shape[0])
+
+
+Change = Callable[[Image, float, Setting], Image]
+"""A frame, `t` seconds after the beginning, as it looks then."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A change of a camera's picture.
+
+    Attributes:
+        states: that are right while it lasts; empty: none but ok may be said.
+        change: draws it.
+        seconds: for which it lasts.
+        allowed: states that are no mistake, though not asked for.
+    """
+
+    change: Change
+    states: tuple[str, ...] = ()
+    seconds: float = 12.0
+    allowed: tuple[str, ...] = ()
+
+
+def resize(image: Image, width: int, height: int) -> Image:
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def pixels(values: Floats | NDArray[np.float64]) -> Image:
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
+def noisy(image: Image | Floats, sigma: float, setting: Setting, t: float) -> Image:
+    random = setting.random(int(t * 100) + 1)
+    return pixels(image + random.standard_normal(image.shape, np.float32) * sigma)
+
+
+def smooth(image: Image, share: float) -> Image:
+    """Blurred by a share of the width."""
+    height, width = image.shape[:2]
+    step = max(1, int(share * width / 3))
+    small = resize(image, max(8, width // step), max(8, height // step))
+    blurred = cv2.GaussianBlur(small, (0, 0), share * width / step)
+    return np.asarray(cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def grid(image: Image) -> tuple[Floats, Floats]:
+    """Columns and rows in 0..1 of the width."""
+    height, width = image.shape[:2]
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    return columns / width, rows / width
+
+
+# ---- done to a camera ----
+
+
+def cloth(image: Image, t: float, setting: Setting) -> Image:
+    """Cloth, out of focus, drawn over the lens within a second and a half; folds, and a hand that moves it."""
+    random = setting.random()
+    folds = cv2.resize(random.uniform(-25, 25, (3, 5)).astype(np.float32), (image.shape[1], image.shape[0]), interpolation=cv2.INTER_CUBIC)
+    colour = random.uniform(45, 150, 3).astype(np.float32)
+    over = noisy(colour + folds[..., None], 3.0, setting, t)
+    return under(image, over, min(1.0, t / 1.5), random.uniform(0, 2 * np.pi))
+
+
+def under(image: Image, over: Image, share: float, angle: float) -> Image:
+    """The part of the picture over which something was drawn, with a soft edge."""
+    x, y = grid(image)
+    way = (x - 0.5) * np.cos(angle) + (y - y.max() / 2) * np.sin(angle)
+    edge = way.min() - 0.1 + share * (np.ptp(way) + 0.2)
+    weight = np.clip((edge - way) / 0.06, 0.0, 1.0)[..., None]
+    return pixels(image * (1 - weight) + over * weight)
+
+
+def hand(image: Image, t: float, setting: Setting) -> Image:
+    """A hand on the lens, in a third of a second; light comes through at its edges."""
+    x, y = grid(image)
+    dark = 70 - 45 * np.exp(-((x - 0.5) ** 2 + (y - y.max() / 2) ** 2) / 0.12)
+    over = noisy(np.stack([dark * 0.6, dark * 0.7, dark * 1.1], -1), 4.0, setting, t)
+    return under(image, over, min(1.0, t / 0.3), setting.random().uniform(0, 6))
+
+
+def spray(image: Image, t: float, setting: Setting) -> Image:
+    """Paint in blots for two seconds, until 92 % is covered."""
+    random = setting.random()
+    x, y = grid(image)
+    wet = np.zeros(image.shape[:2], np.float32)
+    for index in range(60):
+        cx, cy, r = random.uniform(0, 1), random.uniform(0, float(y.max())), random.uniform(0.06, 0.16)
+        if index < 60 * t / 2:
+            wet += np.exp(-(((x - cx) ** 2 + (y - cy) ** 2) / r**2) * 1.5)
+    weight = np.clip(wet * 1.5, 0.0, 1.0)[..., None]
+    paint = noisy(np.full(image.shape, random.uniform(40, 140, 3)), 3.0, setting, t)
+    return pixels(image * (1 - weight) + paint * weight)
+
+
+def black(image: Image, t: float, setting: Setting) -> Image:
+    """Black tape drawn over the lens within eight tenths of a second."""
+    over = noisy(np.full(image.shape, 6.0), 2.0, setting, t)
+    return under(image, over, min(1.0, t / 0.8), setting.random().uniform(0, 6))
+
+
+def defocused(share: float) -> Change:
+    def change(image: Image, t: float, setting: Setting) -> Image:
+        return smooth(image, max(0.002, share * min(1.0, t)))
+
+    return change
+
+
+def blinded(image: Image, t: float, setting: Setting) -> Image:
+    """A torch at the lens: its spot, its glare over everything, and the exposure that answers."""
+    random = setting.random()
+    x, y = grid(image)
+    away = (x - random.uniform(0.3, 0.7)) ** 2 + (y - random.uniform(0.2, 0.4)) ** 2
+    glare = 420 * np.exp(-away / 0.03) + 190 * np.exp(-away / 0.3)
+    return noisy(image * (1 - 0.85 * min(1.0, 2 * t)) + (min(1.0, 2 * t) * glare)[..., None], 2.0, setting, t)
+
+
+def warped(matrix: Callable[[int, int], NDArray[np.float64]]) -> Change:
+    def change(image: Image, t: float, setting: Setting) -> Image:
+        if t < 0.4:
+            return smooth(image, 0.02)
+        height, width = image.shape[:2]
+        return np.asarray(
+            cv2.warpAffine(image, matrix(width, height), (width, height), borderMode=cv2.BORDER_REFLECT), np.uint8
+        )
+
+    return change
+
+
+def shifted(x: float, y: float) -> Change:
+    return warped(lambda width, height: np.array([[1.0, 0, x * width], [0, 1.0, y * width]]))
+
+
+def turned(degrees: float, zoom: float = 1.0) -> Change:
+    return warped(lambda width, height: cv2.getRotationMatrix2D((width / 2, height / 2), degrees, zoom))
+
+
+def elsewhere(image: Image, t: float, setting: Setting) -> Image:
+    return setting.elsewhere(t, image)
+
+
+def loss(image: Image, t: float, setting: Setting) -> Image:
+    """What a recorder shows for a camera that it has lost."""
+    colour = [(180, 30, 10), (128, 128, 128), (60, 130, 40)][setting.seed % 3]
+    picture = np.full(image.shape, colour, np.uint8)
+    scale = image.shape[1] / 640
+    cv2.putText(picture, "NO VIDEO", (int(220 * scale), int(180 * scale)), 0, scale, (255, 255, 255), 2)
+    return recoded(30)(picture, t, setting)
+
+
+# ---- nothing done to it ----
+
+
+def grey(image: Image) -> Image:
+    return np.asarray(cv2.merge([cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)] * 3), np.uint8)
+
+
+def infrared(image: Image, t: float, setting: Setting) -> Image:
+    """Infrared light of the camera: other materials are bright, one spot is lit, noise."""
+    blue, green, red = (image[..., channel].astype(np.float32) for channel in range(3))
+    seen = 0.9 * red - 0.5 * blue + 0.4 * (255 - np.minimum(3 * np.abs(green - red), 255))
+    x, y = grid(image)
+    lit = np.exp(-(((x - 0.45) / 0.4) ** 2 + ((y - 0.33) / 0.3) ** 2))
+    seen = seen * (0.15 + 0.7 * lit) + 8
+    return noisy(np.repeat(seen[..., None], 3, axis=2), 7.0, setting, t)
+
+
+def night(strong: bool) -> Change:
+    """Dusk is over: dark, the filter clicks, the exposure overshoots and settles; back at the end."""
+
+    def change(image: Image, t: float, setting: Setting) -> Image:
+        if t < 1.5:
+            return noisy(image * (1 - 0.55 * t), 4.0 * t, setting, t)
+        if t < 1.7:
+            return np.full_like(image, 6)
+        after = infrared(image, t, setting) if strong else noisy(grey(image) * 0.8 + 10, 8.0, setting, t)
+        gain = 1.0 + 1.5 * max(0.0, 1.0 - (t - 1.7) / 1.2)
+        return pixels(after * np.float32(gain))
+
+    return change
+
+
+def lights(image: Image, t: float, setting: Setting) -> Image:
+    """The light goes off: two levels of noise. On again before the end."""
+    return noisy(image * 0.015 + 3.0, 2.0, setting, t) if t < 9 else image
+
+
+def dim(image: Image, t: float, setting: Setting) -> Image:
+    return noisy(image * 0.22 + 6.0, 6.0, setting, t)
+
+
+def headlights(image: Image, t: float, setting: Setting) -> Image:
+    x, y = grid(image)
+    spot = 600 * np.exp(-((x - t / 4) ** 2 + (y - 0.35) ** 2) / 0.02) + 120 * np.exp(-((x - t / 4) ** 2) / 0.2)
+    return pixels(image * 0.5 + spot[..., None]) if t < 4 else image
+
+
+def sunrise(image: Image, t: float, setting: Setting) -> Image:
+    x, _ = grid(image)
+    gain = 0.3 + 0.09 * t + 0.6 * np.clip(x - 1 + t / 8, 0, 1)
+    return pixels(image * gain[..., None])
+
+
+def clouds(image: Image, t: float, setting: Setting) -> Image:
+    x, _ = grid(image)
+    return pixels(image * (0.9 + 0.4 * np.sin(2 * t + 3 * x))[..., None])
+
+
+def person(share: float) -> Change:
+    """Somebody stands before the lens: another camera's people, large, who move, over a part of the picture."""
+
+    def change(image: Image, t: float, setting: Setting) -> Image:
+        height, width = image.shape[:2]
+        near = setting.elsewhere(t, image)
+        near = np.asarray(cv2.resize(near[height // 4 : -height // 4, width // 4 : -width // 4], (width, height)), np.uint8)
+        near = np.roll(near, int(width * 0.03 * np.sin(3 * t)), axis=1)
+        left = int(width * (1 - share) * (0.5 + 0.3 * np.sin(0.7 * t)))
+        result = image.copy()
+        result[int(0.04 * height) :, left : left + int(share * width)] = smooth(near, 0.004)[int(0.04 * height) :, left : left + int(share * width)]
+        return result
+
+    return change
+
+
+def drops(image: Image, t: float, setting: Setting) -> Image:
+    """Rain on the lens: blurred blots over 40 % of the picture."""
+    random = setting.random()
+    x, y = grid(image)
+    wet = np.zeros(image.shape[:2], np.float32)
+    for _ in range(14):
+        wet += np.exp(-((x - random.uniform(0, 1)) ** 2 + (y - random.uniform(0, 0.56)) ** 2) / 0.006)
+    weight = np.clip(2 * wet, 0, 1)[..., None]
+    return pixels(image * (1 - weight) + (smooth(image, 0.04) * 0.8 + 20) * weight)
+
+
+def wind(image: Image, t: float, setting: Setting) -> Image:
+    width = image.shape[1]
+    return np.roll(image, (int(0.008 * width * np.sin(9 * t)), int(0.018 * width * np.sin(6 * t))), (0, 1))
+
+
+def recoded(quality: int) -> Change:
+    def change(image: Image, t: float, setting: Setting) -> Image:
+        _, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+
+    return change
+
+
+def snow(image: Image, t: float, setting: Setting) -> Image:
+    random = setting.random(int(t * 10))
+    result = image.copy()
+    for _ in range(250):
+        centre = (int(random.uniform(0, image.shape[1])), int(random.uniform(0, image.shape[0])))
+        cv2.circle(result, centre, int(random.uniform(1, 5)), (235, 235, 235), -1)
+    return result
+
+
+TAMPERINGS: dict[str, Scene] = {
+    "cloth": Scene(cloth, ("covered",)),
+    "hand": Scene(hand, ("covered",)),
+    "paint": Scene(spray, ("covered",)),
+    "black tape": Scene(black, ("covered",)),
+    "another view": Scene(elsewhere, ("moved",)),
+    "turned by a third": Scene(shifted(0.33, 0.05), ("moved",)),
+    "turned by a tenth": Scene(shifted(0.1, 0.0), ("moved",)),
+    "knocked, 5 %": Scene(shifted(0.0, 0.05), ("moved",)),
+    "rolled by 15 degrees": Scene(turned(15), ("moved",)),
+    "zoomed, 1.6": Scene(turned(0, 1.6), ("moved",)),
+    "blurred, 1 % of the width": Scene(defocused(0.01), ("defocused",)),
+    "blurred, 4 % of the width": Scene(defocused(0.04), ("defocused",)),
+    "torch": Scene(blinded, ("blinded",)),
+    "video loss": Scene(loss, ("no_signal",)),
+}
+HARMLESS: dict[str, Scene] = {
+    "nothing": Scene(lambda image, t, setting: image),
+    "night, grey": Scene(night(strong=False), seconds=15),
+    "night, infrared": Scene(night(strong=True), seconds=15),
+    "light off": Scene(lights, seconds=12, allowed=("dark",)),
+    "light dimmed": Scene(dim, allowed=("dark",)),
+    "headlights": Scene(headlights, seconds=6),
+    "sunrise": Scene(sunrise, seconds=15),
+    "clouds": Scene(clouds),
+    "person, 60 %": Scene(person(0.6), seconds=10),
+    "person, 75 %": Scene(person(0.75), seconds=10),
+    "person, all, 4 s": Scene(person(1.0), seconds=4),
+    "drops": Scene(drops),
+    "snow": Scene(snow),
+    "wind": Scene(wind),
+    "low bit rate": Scene(recoded(6)),
+    "noise": Scene(lambda image, t, setting: noisy(image, 18.0, setting, t)),
+}
