@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from daemon.tamper.sampling import BLOCK, COARSE, reduce_blocks
 
-__all__ = ["Fit", "block_fit", "clearness", "edge_field", "fit", "sharpness", "spectrum"]
+__all__ = ["Fit", "block_fit", "clearness", "edge_field", "fit", "spectrum"]
 
 Floats = NDArray[np.float32]
 
@@ -68,20 +68,6 @@ def block_fit(one: Floats, other: Floats) -> Floats:
     product = reduce_blocks(np.einsum("yxc,yxc->yx", one, other))
     agreed: Floats = product / np.sqrt(clearness(one) * clearness(other) + 1e-9)
     return agreed
-
-
-def sharpness(steady: Floats) -> Floats:
-    """(9, 16) how sharp each block of (144, 256) levels is, whatever its contrast: about 0.25 blurred, 1 sharp.
-
-    Differences of neighbours, of those between cells four apart: a blur takes the former first.
-    """
-    fine, wide = np.zeros_like(steady), np.full_like(steady, 1.0)
-    fine[:, 1:] = np.abs(steady[:, 1:] - steady[:, :-1])
-    fine[1:] += np.abs(steady[1:] - steady[:-1])
-    wide[:, 4:] += np.abs(steady[:, 4:] - steady[:, :-4])
-    wide[4:] += np.abs(steady[4:] - steady[:-4])
-    sharp: Floats = reduce_blocks(fine) / reduce_blocks(wide)
-    return sharp
 
 
 def spectrum(field: Floats) -> Floats:

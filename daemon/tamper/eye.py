@@ -57,7 +57,7 @@ class Eye:
             return replace(evidence, state=self._dark)
         if evidence.state is TamperState.OK:
             self._dark = None
-            self.known.learn(sample, elapsed)
+            self.known.learn(sample, elapsed, found)
             self._other = KnownView()
         elif evidence.state is TamperState.MOVED and not self._stays(sample, elapsed) and not evidence.displaced:
             return Evidence(None, 0.0)

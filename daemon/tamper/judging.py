@@ -54,13 +54,17 @@ class Evidence:
 _FLAT = 0.9  # share of one colour from which there is no picture: recorders write a text over it
 _BLACK, _WHITE = 40, 235  # levels that a real picture may be full of
 _DARK_LEVEL = 30.0
-_SATURATED = 0.15
-_SEEN, _LOST = 0.25, 0.15  # share of the known view
-_STANDS_OUT, _CHANCE = 4.0, 3.5  # of a fit; other scenes reach 3
+_GLARE = 0.06  # share of the picture that light saturates beyond what is so anyway, and
+_WASHED = 0.65  # of the contrast that it should have
+_SEEN, _LOST = 0.25, 0.3  # share of the known view that is enough to be it, or too little; other views have up to 0.22
+_STANDS_OUT = 5.5  # of a fit in its own place: other views reach 4, half a view behind a person 6
+_USUALLY = 0.45  # of what it has while all is well: views with few edges never stand out as much
+_CHANCE = 3.5  # stands out in any two pictures
 _DISPLACED, _CLEARLY = 7.0, 1.5  # of a fit in another place, and how much better than in its own
 _SMOOTH = 0.35  # share of blocks with edges, of those that had some
-_BLURRED = 0.5  # of the sharpness that it should have
-_LAYOUT = 0.8  # correlation of light and dark from which the same view is behind a blur
+_BLURRED = 0.42  # of the sharpness that it should have; infrared light in one spot has 0.5
+_SOFT = 0.6  # likewise, where there is glare
+_LAYOUT = 0.8  # correlation of light and dark from which it is the same view behind a blur
 
 
 def judge(sample: Sample, found: Comparison | None, colour: tuple[float, int, int]) -> Evidence:
@@ -78,26 +82,24 @@ def judge(sample: Sample, found: Comparison | None, colour: tuple[float, int, in
     if found is None:
         black = dark and share >= _FLAT
         return Evidence(TamperState.DARK if black else None, share if black else 0.0)
-    fit = found.fit
+    fit, lost = found.fit, _sure(1.0 - found.seen)
+    blinded = found.glare >= _GLARE and found.contrast < _WASHED
     if fit.elsewhere >= _DISPLACED and fit.elsewhere >= _CLEARLY * fit.here:
-        return Evidence(TamperState.MOVED, _sure(1.0 - found.seen), displaced=True)
-    if found.seen >= _SEEN and fit.here >= _STANDS_OUT:
-        if found.sharp < _BLURRED:
-            return Evidence(TamperState.DEFOCUSED, _sure(1.0 - found.sharp))
+        return Evidence(TamperState.MOVED, lost, displaced=True)
+    if found.sharp < (_SOFT if blinded else _BLURRED) and (blinded or found.layout >= _LAYOUT):
+        return Evidence(TamperState.BLINDED if blinded else TamperState.DEFOCUSED, _sure(1.0 - found.sharp))
+    enough = min(_STANDS_OUT, max(_CHANCE, _USUALLY * found.usual)) if found.usual else _CHANCE
+    if found.seen >= _SEEN and fit.here >= enough:
         return Evidence(TamperState.OK, _sure(found.seen))
-    smooth = found.rich < _SMOOTH
-    if not smooth and (found.seen >= _LOST or fit.here >= _CHANCE):
-        return Evidence(None, 0.0)
-    score = _sure(1.0 - found.seen)
-    if not smooth:
-        return Evidence(TamperState.MOVED, score)
-    if sample.bright >= _SATURATED:
-        return Evidence(TamperState.BLINDED, score)
-    if dark:
-        return Evidence(TamperState.DARK, score)
-    if found.layout >= _LAYOUT:
-        return Evidence(TamperState.DEFOCUSED, score)
-    return Evidence(TamperState.COVERED, score)
+    if blinded:
+        return Evidence(TamperState.BLINDED, lost)
+    if found.rich < _SMOOTH:
+        if dark:
+            return Evidence(TamperState.DARK, lost)
+        return Evidence(TamperState.DEFOCUSED if found.layout >= _LAYOUT else TamperState.COVERED, lost)
+    if found.seen < _LOST and fit.here < enough:
+        return Evidence(TamperState.MOVED, lost)
+    return Evidence(None, 0.0)
 
 
 def _sure(value: float) -> float:

@@ -34,11 +34,14 @@ class Sample:
     Attributes:
         steady: (144, 256) float32 green levels, averaged over a part of a second.
         level: (9, 16) float32 mean level of each block, of this frame alone.
+        powers: (2, 2, 9, 16) float32, squared levels: power of the differences of neighbours, and of what is a
+            sixteenth of the width apart, in each block; first without noise, then without the blur of movement.
         bright: share of this frame that is saturated, 0..1.
     """
 
     steady: Floats
     level: Floats
+    powers: Floats
     bright: float
 
 
@@ -47,6 +50,7 @@ class Sampler:
 
     def __init__(self) -> None:
         self._steady: Floats | None = None
+        self._powers: Floats | None = None
         self._at = 0.0
 
     def sample(self, image: NDArray[np.uint8], monotonic: float) -> Sample:
@@ -55,13 +59,30 @@ class Sampler:
         step = max(1, min(width // FINE[1], height // FINE[0]))
         picked = np.ascontiguousarray(image[step // 2 :: step, step // 2 :: step, 1])
         now = cv2.resize(picked, (FINE[1], FINE[0]), interpolation=cv2.INTER_AREA).astype(np.float32)
-        if self._steady is None or monotonic - self._at > 10 * _STEADY:
-            self._steady = now.copy()
+        if self._steady is None or self._powers is None or monotonic - self._at > 10 * _STEADY:
+            alone = _powers(now, now)
+            self._steady, self._powers = now, np.stack([alone, alone])
         else:
             share = 1.0 - float(np.exp(-max(monotonic - self._at, 0.0) / _STEADY))
+            # The noise of two pictures is not the same: in their product it cancels out.
+            powers = np.stack([_powers(now, self._steady), _powers(now, now)])
+            self._powers = self._powers + share * (powers - self._powers)
             self._steady = self._steady + share * (now - self._steady)
         self._at = monotonic
-        return Sample(self._steady, reduce_blocks(now), float((now >= 250.0).mean()))
+        return Sample(
+            self._steady, reduce_blocks(now), np.maximum(self._powers, 0.0), float((now >= 250.0).mean())
+        )
+
+
+def _powers(now: Floats, before: Floats) -> Floats:
+    """(2, 9, 16) power of differences of neighbours, and of those a sixteenth of the width apart, of both together."""
+    powers = np.zeros((2, *BLOCKS), np.float32)
+    for index, apart in enumerate((1, FINE[1] // 16)):
+        product = np.zeros_like(now)
+        product[:, apart:] = (now[:, apart:] - now[:, :-apart]) * (before[:, apart:] - before[:, :-apart])
+        product[apart:] += (now[apart:] - now[:-apart]) * (before[apart:] - before[:-apart])
+        powers[index] = reduce_blocks(product)
+    return powers
 
 
 def reduce_blocks(cells: Floats) -> Floats:

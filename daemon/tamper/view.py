@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.tamper.edges import Fit, block_fit, clearness, edge_field, fit, sharpness, spectrum
+from daemon.tamper.edges import Fit, block_fit, clearness, edge_field, fit, spectrum
 from daemon.tamper.sampling import Sample
 
 __all__ = ["Comparison", "KnownView"]
@@ -17,6 +17,7 @@ Floats = NDArray[np.float32]
 _CLEAR = 0.03  # mean squared length of the edges of a block that shows something
 _AGREE = 0.3  # of a block that shows what it should
 _DARK = 30.0  # levels below which a block without edges may be one that gets no light
+_POWER = 4.0  # squared levels that count for nothing
 _BRIGHT = 45.0  # levels from which a block can become black
 _RICH = 8  # blocks with edges that a view needs to be told from others
 _FOLLOW = 60.0  # seconds in which the known view follows light and season
@@ -33,7 +34,10 @@ class Comparison:
         rich: blocks that show something now, as a share of those that should.
         fit: how well they fit as a whole, and where.
         layout: correlation of light and dark in the large, -1 to 1.
-        sharp: how sharp it is, 1.0 as it should be.
+        sharp: how sharp it is whatever its contrast, 1.0 as it should be.
+        contrast: how great its contrast is, likewise.
+        glare: share of the picture that is saturated, beyond what is so anyway.
+        usual: how far the fit stands out while all is well.
         intact: share of blocks about as bright as they were, of this frame alone.
         gone: share of blocks that are black and were not, likewise.
     """
@@ -43,6 +47,9 @@ class Comparison:
     fit: Fit
     layout: float
     sharp: float
+    contrast: float
+    glare: float
+    usual: float
     intact: float
     gone: float
 
@@ -59,20 +66,21 @@ class KnownView:
         self._edges: Floats | None = None
         self._spectrum: Floats | None = None
         self._level: Floats | None = None
-        self._sharp: Floats | None = None
+        self._powers: Floats | None = None
         self._stale = 0.0
+        self._glare = self._usual = 0.0
 
     @property
     def rich(self) -> bool:
         """Whether it shows enough to be recognised."""
         return self._edges is not None and int((clearness(self._edges) > _CLEAR).sum()) >= _RICH
 
-    def learn(self, sample: Sample, elapsed: float) -> None:
-        """Takes in a picture of this view, `elapsed` seconds after the last one."""
-        field, fine = edge_field(sample.steady), sharpness(sample.steady)
+    def learn(self, sample: Sample, elapsed: float, found: Comparison | None = None) -> None:
+        """Takes in a picture of this view, `elapsed` seconds after the last one; `found` is what it shows of it."""
+        field, powers = edge_field(sample.steady), sample.powers
         elapsed = min(max(elapsed, 0.0), 1.0)
-        if self._edges is None or self._level is None or self._sharp is None:
-            self._edges, self._level, self._sharp = field, sample.level, fine
+        if self._edges is None or self._level is None or self._powers is None:
+            self._edges, self._level, self._powers = field, sample.level, powers
         # The first seconds count alike; from then on it follows slowly.
         share = max(elapsed / (self.seconds + elapsed + 1e-9), 1.0 - float(np.exp(-elapsed / _FOLLOW)))
         share = min(share, 1.0)
@@ -81,7 +89,10 @@ class KnownView:
         self._edges = self._edges + (share * np.clip(clear * 4.0, least, 1.0))[..., None] * (field - self._edges)
         self._level = self._level + min(1.0, elapsed / 5.0) * (sample.level - self._level)
         focus = max(elapsed / (self.seconds + elapsed + 1e-9), elapsed / _FOCUS)
-        self._sharp = self._sharp + min(1.0, focus) * (fine - self._sharp)
+        self._powers = self._powers + min(1.0, focus) * (powers - self._powers)
+        self._glare += share * (sample.bright - self._glare)
+        if found is not None:
+            self._usual += (share if self._usual else 1.0) * (found.fit.here - self._usual)
         self.seconds += elapsed
         self._stale += elapsed
         if self._spectrum is None or self.seconds < 5.0 or self._stale > 1.0:
@@ -89,19 +100,25 @@ class KnownView:
 
     def compare(self, sample: Sample) -> Comparison | None:
         """What of it is to be seen in a picture; None while nothing is known."""
-        if self._edges is None or self._spectrum is None or self._level is None or self._sharp is None:
+        if self._edges is None or self._spectrum is None or self._level is None or self._powers is None:
+            return None
+        known = clearness(self._edges) > _CLEAR
+        if not known.any():
             return None
         field = edge_field(sample.steady)
         best = fit(spectrum(field), self._spectrum)
         placed = np.roll(field, (-best.shift[0], -best.shift[1]), (0, 1))
-        known, now = clearness(self._edges) > _CLEAR, clearness(placed) > _CLEAR
+        now = clearness(placed) > _CLEAR
         agree = known & now & (block_fit(placed, self._edges) > _AGREE)
         black = ~now & (sample.level < _DARK)
         lit = known & ~black
-        shown = max(1, int(known.sum()))
+        shown = int(known.sum())
+        contrast = float(np.sqrt(np.median((sample.powers[0, 1] / np.maximum(self._powers[0, 1], _POWER))[known])))
         sharp = 1.0
         if agree.sum() >= 3:
-            sharp = float(np.median((sharpness(sample.steady) / np.maximum(self._sharp, 0.05))[agree]))
+            ratios = _sharpness(sample.powers) / np.maximum(_sharpness(self._powers), 1e-3)
+            # Noise hides a blur from one of both, wind makes one for the other.
+            sharp = float(np.median(ratios[:, agree], axis=1).max())
         ratio = sample.level / np.maximum(self._level, 1.0)
         bright = self._level > _BRIGHT
         return Comparison(
@@ -110,9 +127,18 @@ class KnownView:
             fit=best,
             layout=_correlation(sample.level[1:-1], self._level[1:-1]),
             sharp=sharp,
+            contrast=contrast,
+            glare=max(0.0, sample.bright - self._glare),
+            usual=self._usual,
             intact=float((bright & (ratio > 0.6)).sum()) / max(1, int(bright.sum())),
             gone=float((bright & (sample.level < _DARK) & (ratio < 0.5)).sum()) / max(1, int(bright.sum())),
         )
+
+
+def _sharpness(powers: Floats) -> Floats:
+    """(2, 9, 16) power of small differences, of that of wide ones: whatever the contrast."""
+    sharp: Floats = powers[:, 0] / (powers[:, 1] + _POWER)
+    return sharp
 
 
 def _correlation(one: Floats, other: Floats) -> float:

@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,13 @@ def run(name: str, scene: Scene, source: str, frames: list[Image], setting: Sett
     return Outcome(name, source, states, fine, round(delays[0], 2) if delays else None, bool(said) and said[-1][1] == "ok")
 
 
+def at_source(work: tuple[str, Path, Path, int, list[str]]) -> list[Outcome]:
+    name, clip, neighbour, index, titles = work
+    frames, setting = load(clip), Setting(index, load(neighbour, 60))
+    scenes = {**TAMPERINGS, **HARMLESS}
+    return [run(title, scenes[title], name, frames, setting) for title in titles]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--split", choices=("report", "tune", "all"), default="report")
@@ -136,12 +144,15 @@ def main() -> int:
     }
     outcomes: list[Outcome] = []
     started = time.monotonic()
-    for number, name in enumerate(chosen):
-        index = names.index(name)
-        frames = load(everything[name][0])
-        other = load(everything[names[(index + 7) % len(names)]][0], 60)
-        outcomes += [run(title, scene, name, frames, Setting(index, other)) for title, scene in scenes.items()]
-        print(f"{number + 1}/{len(chosen)} {name} {time.monotonic() - started:.0f} s", file=sys.stderr)
+    work = [
+        (name, everything[name][0], everything[names[(index + 7) % len(names)]][0], index, list(scenes))
+        for index, name in enumerate(names)
+        if name in chosen
+    ]
+    with ProcessPoolExecutor(initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        for number, own in enumerate(pool.map(at_source, work)):
+            outcomes += own
+            print(f"{number + 1}/{len(work)} {time.monotonic() - started:.0f} s", file=sys.stderr)
     result: dict[str, Any] = {"sources": len(chosen), "scenes": report(outcomes, options.list)}
     if not options.only:
         result["untouched"] = untouched(everything)
@@ -187,17 +198,22 @@ def untouched(everything: dict[str, list[Path]]) -> dict[str, Any]:
     said: Counter[str] = Counter()
     seconds = shown = 0.0
     where = []
-    for name, clips in everything.items():
-        for clip in clips:
-            frames = load(clip, 3000)
-            shown += len(frames) / 2 / RATE
-            lasts = max(60.0, len(frames) / RATE)
-            seconds += lasts
-            states = [state for _, state in watch(play(frames, None, Setting(0, []), lasts)) if state != "ok"]
+    clips = [clip for own in everything.values() for clip in own]
+    with ProcessPoolExecutor(initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        for clip, (length, lasts, states) in zip(clips, pool.map(as_it_is, clips), strict=True):
+            shown, seconds = shown + length, seconds + lasts
             said.update(states)
             if states:
-                where.append(f"{name}/{clip.stem}: {states}")
+                where.append(f"{clip.parent.name}/{clip.stem}: {states}")
     return {"hours": seconds / 3600, "different_minutes": shown / 60, "said": dict(said), "where": where}
+
+
+def as_it_is(clip: Path) -> tuple[float, float, list[str]]:
+    """Length of a clip, for how long it was played, in seconds, and what was said besides ok."""
+    frames = load(clip, 3000)
+    lasts = max(60.0, len(frames) / RATE)
+    states = [state for _, state in watch(play(frames, None, Setting(0, []), lasts)) if state != "ok"]
+    return (len(frames) + 2) / 2 / RATE, lasts, states
 
 
 def untouched_table(found: dict[str, Any]) -> str:
