@@ -14,6 +14,7 @@ from daemon.media import AlertMedia
 from daemon.messages import Message
 from daemon.pipeline import CameraPipeline
 from daemon.reasons import EndReason
+from daemon.tamper import KnownView
 from daemon.timing import LatencyMeter
 from daemon.topics import Topics
 
@@ -81,12 +82,14 @@ class Channel:
         """Ends whatever is open; what comes next is new, with new ids. The caller holds the lock."""
         messages = self.pipeline.close(self.last_captured_at, reason)
         alerts_enabled = self.pipeline.alerts_enabled
-        self.pipeline = self._make_pipeline()
+        # A camera may come back turned away; who switches it off and on wants to start anew.
+        keep = reason not in (EndReason.SWITCHED_OFF, EndReason.CONFIG)
+        self.pipeline = self._make_pipeline(self.pipeline.view if keep else None)
         self.pipeline.alerts_enabled = alerts_enabled
         self._last_monotonic = None
         return messages
 
-    def _make_pipeline(self) -> CameraPipeline:
+    def _make_pipeline(self, view: KnownView | None = None) -> CameraPipeline:
         return CameraPipeline(
-            self.name, self.settings, self._topics, media=self._media, profile=self._profile
+            self.name, self.settings, self._topics, media=self._media, profile=self._profile, view=view
         )

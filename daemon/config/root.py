@@ -18,6 +18,7 @@ from daemon.config.references import UnknownNamesError, unknown_names
 from daemon.config.rules import DEFAULT_RULES, Rule
 from daemon.config.storage import StorageConfig
 from daemon.config.system import LogConfig, PerformanceConfig
+from daemon.config.tamper import TamperConfig
 from daemon.config.track import TrackConfig
 
 __all__ = ["Config"]
@@ -46,6 +47,11 @@ class Config(ConfigModel):
     )
     fights: FightsConfig = Field(
         default_factory=FightsConfig, title="Fights", description="Watching for fights."
+    )
+    tamper: TamperConfig = Field(
+        default_factory=TamperConfig,
+        title="Tampering",
+        description="Noticing that a camera is covered, turned or blinded.",
     )
     snapshots: SnapshotsConfig = Field(
         default_factory=SnapshotsConfig, title="Snapshots", description="The picture of an alert."

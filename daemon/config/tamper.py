@@ -37,15 +37,15 @@ class TamperConfig(ConfigModel):
     learn: Duration = Field(
         default=5.0,
         title="Learn",
-        description="Time in which a view is learned that is not known: after the start, or switched on again.",
+        description="Time in which a view is learned that is not known: at the start, or switched on.",
         ge=1.0,
         le=3600.0,
     )
     accept: Duration | None = Field(
         default=3600.0,
         title="Accept after",
-        description="Time after which another view is taken for the right one; null: never, until the camera is "
-        "switched off and on.",
+        description="Time after which another view is taken for the right one; null: never, until the camera "
+        "is switched off and on.",
         ge=10.0,
         le=2592000.0,
     )

@@ -1,11 +1,13 @@
 """Edges that stay the same in any light, and how well two pictures of them fit on each other.
 
-An edge is a complex number: its angle is twice the edge's direction, its length 0 to 1 says how clear it is. Dark on
-bright and bright on dark are the same edge (infrared light turns many round), and contrast hardly counts.
+An edge is a complex number: its angle is twice the edge's direction, its length 0 to 1 says how clear it is.
+Dark on bright and bright on dark are the same edge (infrared light turns many round), and contrast hardly
+counts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -48,7 +50,10 @@ def edge_field(steady: Floats) -> Floats:
     """
     rows, columns = COARSE
     cells = cv2.resize(steady, (columns, rows), interpolation=cv2.INTER_AREA)
-    right, down = cv2.Sobel(cells, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(cells, cv2.CV_32F, 0, 1, scale=0.125)
+    right, down = (
+        cv2.Sobel(cells, cv2.CV_32F, 1, 0, scale=0.125),
+        cv2.Sobel(cells, cv2.CV_32F, 0, 1, scale=0.125),
+    )
     across, along = right * right, down * down
     squared = across + along
     weight = 1.0 / (squared + _CLEAR * _CLEAR)
@@ -88,8 +93,8 @@ def fit(now: Floats, known: Floats) -> Fit:
     return Fit((here - middle) * scale, _signed(where), (elsewhere - middle) * scale, _signed(there))
 
 
-def _signed(place: tuple[int, ...]) -> tuple[int, int]:
-    column, row = place[:2]
+def _signed(place: Sequence[int]) -> tuple[int, int]:
+    column, row = place[0], place[1]
     rows, columns = COARSE
     return row - rows * (row > rows // 2), column - columns * (column > columns // 2)
 

@@ -59,7 +59,11 @@ class Eye:
             self._dark = None
             self.known.learn(sample, elapsed, found)
             self._other = KnownView()
-        elif evidence.state is TamperState.MOVED and not self._stays(sample, elapsed) and not evidence.displaced:
+        elif (
+            evidence.state is TamperState.MOVED
+            and not self._stays(sample, elapsed)
+            and not evidence.displaced
+        ):
             return Evidence(None, 0.0)
         return evidence
 

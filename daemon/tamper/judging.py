@@ -56,7 +56,10 @@ _BLACK, _WHITE = 40, 235  # levels that a real picture may be full of
 _DARK_LEVEL = 30.0
 _GLARE = 0.06  # share of the picture that light saturates beyond what is so anyway, and
 _WASHED = 0.65  # of the contrast that it should have
-_SEEN, _LOST = 0.25, 0.3  # share of the known view that is enough to be it, or too little; other views have up to 0.22
+_SEEN, _LOST = (
+    0.25,
+    0.3,
+)  # share of the known view that is enough to be it, or too little; other views have up to 0.22
 _STANDS_OUT = 5.5  # of a fit in its own place: other views reach 4, half a view behind a person 6
 _USUALLY = 0.45  # of what it has while all is well: views with few edges never stand out as much
 _CHANCE = 3.5  # stands out in any two pictures
@@ -109,8 +112,8 @@ def _sure(value: float) -> float:
 class Sweep:
     """Tells something black that is drawn over the lens from a light that goes out.
 
-    A light takes all of its room with it, in one step; what is drawn over a lens takes one part of the picture after
-    the other, while the rest stays as bright as it was.
+    A light takes all of its room with it, in one step; what is drawn over a lens takes one part of the picture
+    after the other, while the rest stays as bright as it was.
     """
 
     _SECONDS = 4.0  # how long ago it may have begun

@@ -34,8 +34,8 @@ class Sample:
     Attributes:
         steady: (144, 256) float32 green levels, averaged over a part of a second.
         level: (9, 16) float32 mean level of each block, of this frame alone.
-        powers: (2, 2, 9, 16) float32, squared levels: power of the differences of neighbours, and of what is a
-            sixteenth of the width apart, in each block; first without noise, then without the blur of movement.
+        powers: (2, 2, 9, 16) float32, squared levels: power of the differences of neighbours, and of what is
+            a sixteenth of the width apart, by block; first without noise, then without the blur of movement.
         bright: share of this frame that is saturated, 0..1.
     """
 
@@ -75,7 +75,7 @@ class Sampler:
 
 
 def _powers(now: Floats, before: Floats) -> Floats:
-    """(2, 9, 16) power of differences of neighbours, and of those a sixteenth of the width apart, of both together."""
+    """(2, 9, 16) power of differences of neighbours, and of what is a sixteenth of the width apart."""
     powers = np.zeros((2, *BLOCKS), np.float32)
     for index, apart in enumerate((1, FINE[1] // 16)):
         product = np.zeros_like(now)
@@ -99,7 +99,7 @@ def one_colour(image: NDArray[np.uint8]) -> tuple[float, int, int]:
         image: (H, W, 3) uint8 BGR.
 
     Returns:
-        Share of the frame in its most frequent colour, 0..1; the least and the greatest channel of that colour.
+        Share of the frame in its most frequent colour, 0..1; that colour's least and greatest channel.
     """
     height, width = image.shape[:2]
     rows, columns = max(1, height // 36), max(1, width // 64)

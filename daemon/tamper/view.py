@@ -76,7 +76,7 @@ class KnownView:
         return self._edges is not None and int((clearness(self._edges) > _CLEAR).sum()) >= _RICH
 
     def learn(self, sample: Sample, elapsed: float, found: Comparison | None = None) -> None:
-        """Takes in a picture of this view, `elapsed` seconds after the last one; `found` is what it shows of it."""
+        """Takes in a picture, `elapsed` seconds after the last one; `found` is what it shows of this view."""
         field, powers = edge_field(sample.steady), sample.powers
         elapsed = min(max(elapsed, 0.0), 1.0)
         if self._edges is None or self._level is None or self._powers is None:
@@ -86,7 +86,9 @@ class KnownView:
         share = min(share, 1.0)
         clear = np.hypot(field[..., 0], field[..., 1])
         least = 1.0 if self.seconds < 5.0 else elapsed / _FORGET / max(share, 1e-9)
-        self._edges = self._edges + (share * np.clip(clear * 4.0, least, 1.0))[..., None] * (field - self._edges)
+        self._edges = self._edges + (share * np.clip(clear * 4.0, least, 1.0))[..., None] * (
+            field - self._edges
+        )
         self._level = self._level + min(1.0, elapsed / 5.0) * (sample.level - self._level)
         focus = max(elapsed / (self.seconds + elapsed + 1e-9), elapsed / _FOCUS)
         self._powers = self._powers + min(1.0, focus) * (powers - self._powers)
@@ -113,7 +115,9 @@ class KnownView:
         black = ~now & (sample.level < _DARK)
         lit = known & ~black
         shown = int(known.sum())
-        contrast = float(np.sqrt(np.median((sample.powers[0, 1] / np.maximum(self._powers[0, 1], _POWER))[known])))
+        contrast = float(
+            np.sqrt(np.median((sample.powers[0, 1] / np.maximum(self._powers[0, 1], _POWER))[known]))
+        )
         sharp = 1.0
         if agree.sum() >= 3:
             ratios = _sharpness(sample.powers) / np.maximum(_sharpness(self._powers), 1e-3)

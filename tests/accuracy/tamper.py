@@ -2,9 +2,10 @@
 
     python tests/accuracy/tamper.py [--split report|tune|all] [--only NAME] [--out tamper.json]
 
-Every source of the evaluation data (a scene of a camera) is played there and back, at ten frames a second, for ten
-seconds; then it is tampered with, or something harmless happens, and then it is as before. Every second source was
-used to choose thresholds, the others are reported. All footage is watched untouched as well, each clip for a minute.
+Every source of the evaluation data (a scene of a camera) is played there and back, at ten frames a second, for
+ten seconds; then it is tampered with, or something harmless happens, and then it is as before. Every second
+source was used to choose thresholds, the others are reported. All footage is watched untouched as well, each clip
+for a minute.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ LONGEST, WIDEST = 200, 768  # frames of a clip in memory, px
 
 @dataclass
 class Outcome:
-    """What was said of one scene at one source: states while it lasted, in order, and seconds to the first right one."""
+    """What was said of a scene at a source: states while it lasted, and seconds to the first right one."""
 
     scene: str
     source: str
@@ -85,7 +86,9 @@ def load(clip: Path, longest: int = LONGEST) -> list[Image]:
     return frames + frames[-2:0:-1]
 
 
-def play(frames: list[Image], scene: Scene | None, setting: Setting, seconds: float) -> Iterator[tuple[float, Image]]:
+def play(
+    frames: list[Image], scene: Scene | None, setting: Setting, seconds: float
+) -> Iterator[tuple[float, Image]]:
     for index in range(int(seconds * RATE)):
         t = index / RATE
         image = frames[index % len(frames)]
@@ -109,11 +112,20 @@ def run(name: str, scene: Scene, source: str, frames: list[Image], setting: Sett
     end = BEFORE + scene.seconds
     said = watch(play(frames, scene, setting, end + AFTER))
     before = [state for t, state in said if t < BEFORE]
-    during = [(t - BEFORE, state) for t, state in said if BEFORE <= t]
-    states = ([] if before == ["ok"] else [f"before:{'+'.join(before) or 'unknown'}"]) + [state for _, state in during if state != "ok"]
+    during = [(t - BEFORE, state) for t, state in said if t >= BEFORE]
+    states = ([] if before == ["ok"] else [f"before:{'+'.join(before) or 'unknown'}"]) + [
+        state for _, state in during if state != "ok"
+    ]
     delays = [t for t, state in during if state in scene.states]
     fine = all(state in scene.allowed for state in states) if not scene.states else bool(delays)
-    return Outcome(name, source, states, fine, round(delays[0], 2) if delays else None, bool(said) and said[-1][1] == "ok")
+    return Outcome(
+        name,
+        source,
+        states,
+        fine,
+        round(delays[0], 2) if delays else None,
+        bool(said) and said[-1][1] == "ok",
+    )
 
 
 def at_source(work: tuple[str, Path, Path, int, list[str]]) -> list[Outcome]:
@@ -219,8 +231,8 @@ def as_it_is(clip: Path) -> tuple[float, float, list[str]]:
 def untouched_table(found: dict[str, Any]) -> str:
     count = sum(found["said"].values())
     lines = [
-        f"Untouched: {found['hours']:.2f} h, of which {found['different_minutes']:.1f} minutes differ; false states: "
-        f"{count} ({count / found['hours']:.2f} an hour)",
+        f"Untouched: {found['hours']:.2f} h, of which {found['different_minutes']:.1f} minutes differ; "
+        f"false states: {count} ({count / found['hours']:.2f} an hour)",
         *found["where"],
     ]
     return "\n".join(lines)

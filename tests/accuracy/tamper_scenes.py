@@ -83,9 +83,13 @@ def grid(image: Image) -> tuple[Floats, Floats]:
 
 
 def cloth(image: Image, t: float, setting: Setting) -> Image:
-    """Cloth, out of focus, drawn over the lens within a second and a half; folds, and a hand that moves it."""
+    """Cloth, out of focus, drawn over the lens within a second and a half."""
     random = setting.random()
-    folds = cv2.resize(random.uniform(-25, 25, (3, 5)).astype(np.float32), (image.shape[1], image.shape[0]), interpolation=cv2.INTER_CUBIC)
+    folds = cv2.resize(
+        random.uniform(-25, 25, (3, 5)).astype(np.float32),
+        (image.shape[1], image.shape[0]),
+        interpolation=cv2.INTER_CUBIC,
+    )
     colour = random.uniform(45, 150, 3).astype(np.float32)
     over = noisy(colour + folds[..., None], 3.0, setting, t)
     return under(image, over, min(1.0, t / 1.5), random.uniform(0, 2 * np.pi))
@@ -129,7 +133,7 @@ def black(image: Image, t: float, setting: Setting) -> Image:
 
 
 def defocused(share: float) -> Change:
-    def change(image: Image, t: float, setting: Setting) -> Image:
+    def change(image: Image, t: float, _setting: Setting) -> Image:
         return smooth(image, max(0.002, share * min(1.0, t)))
 
     return change
@@ -145,19 +149,20 @@ def blinded(image: Image, t: float, setting: Setting) -> Image:
 
 
 def warped(matrix: Callable[[int, int], NDArray[np.float64]]) -> Change:
-    def change(image: Image, t: float, setting: Setting) -> Image:
+    def change(image: Image, t: float, _setting: Setting) -> Image:
         if t < 0.4:
             return smooth(image, 0.02)
         height, width = image.shape[:2]
         return np.asarray(
-            cv2.warpAffine(image, matrix(width, height), (width, height), borderMode=cv2.BORDER_REFLECT), np.uint8
+            cv2.warpAffine(image, matrix(width, height), (width, height), borderMode=cv2.BORDER_REFLECT),
+            np.uint8,
         )
 
     return change
 
 
 def shifted(x: float, y: float) -> Change:
-    return warped(lambda width, height: np.array([[1.0, 0, x * width], [0, 1.0, y * width]]))
+    return warped(lambda width, _: np.array([[1.0, 0, x * width], [0, 1.0, y * width]]))
 
 
 def turned(degrees: float, zoom: float = 1.0) -> Change:
@@ -218,40 +223,46 @@ def dim(image: Image, t: float, setting: Setting) -> Image:
     return noisy(image * 0.22 + 6.0, 6.0, setting, t)
 
 
-def headlights(image: Image, t: float, setting: Setting) -> Image:
+def headlights(image: Image, t: float, _setting: Setting) -> Image:
     x, y = grid(image)
-    spot = 600 * np.exp(-((x - t / 4) ** 2 + (y - 0.35) ** 2) / 0.02) + 120 * np.exp(-((x - t / 4) ** 2) / 0.2)
+    spot = 600 * np.exp(-((x - t / 4) ** 2 + (y - 0.35) ** 2) / 0.02) + 120 * np.exp(
+        -((x - t / 4) ** 2) / 0.2
+    )
     return pixels(image * 0.5 + spot[..., None]) if t < 4 else image
 
 
-def sunrise(image: Image, t: float, setting: Setting) -> Image:
+def sunrise(image: Image, t: float, _setting: Setting) -> Image:
     x, _ = grid(image)
     gain = 0.3 + 0.09 * t + 0.6 * np.clip(x - 1 + t / 8, 0, 1)
     return pixels(image * gain[..., None])
 
 
-def clouds(image: Image, t: float, setting: Setting) -> Image:
+def clouds(image: Image, t: float, _setting: Setting) -> Image:
     x, _ = grid(image)
     return pixels(image * (0.9 + 0.4 * np.sin(2 * t + 3 * x))[..., None])
 
 
 def person(share: float) -> Change:
-    """Somebody stands before the lens: another camera's people, large, who move, over a part of the picture."""
+    """Somebody stands before the lens: another camera's people, large, moving, over a part of it."""
 
     def change(image: Image, t: float, setting: Setting) -> Image:
         height, width = image.shape[:2]
         near = setting.elsewhere(t, image)
-        near = np.asarray(cv2.resize(near[height // 4 : -height // 4, width // 4 : -width // 4], (width, height)), np.uint8)
+        near = np.asarray(
+            cv2.resize(near[height // 4 : -height // 4, width // 4 : -width // 4], (width, height)), np.uint8
+        )
         near = np.roll(near, int(width * 0.03 * np.sin(3 * t)), axis=1)
         left = int(width * (1 - share) * (0.5 + 0.3 * np.sin(0.7 * t)))
         result = image.copy()
-        result[int(0.04 * height) :, left : left + int(share * width)] = smooth(near, 0.004)[int(0.04 * height) :, left : left + int(share * width)]
+        result[int(0.04 * height) :, left : left + int(share * width)] = smooth(near, 0.004)[
+            int(0.04 * height) :, left : left + int(share * width)
+        ]
         return result
 
     return change
 
 
-def drops(image: Image, t: float, setting: Setting) -> Image:
+def drops(image: Image, _t: float, setting: Setting) -> Image:
     """Rain on the lens: blurred blots over 40 % of the picture."""
     random = setting.random()
     x, y = grid(image)
@@ -262,13 +273,13 @@ def drops(image: Image, t: float, setting: Setting) -> Image:
     return pixels(image * (1 - weight) + (smooth(image, 0.04) * 0.8 + 20) * weight)
 
 
-def wind(image: Image, t: float, setting: Setting) -> Image:
+def wind(image: Image, t: float, _setting: Setting) -> Image:
     width = image.shape[1]
     return np.roll(image, (int(0.008 * width * np.sin(9 * t)), int(0.018 * width * np.sin(6 * t))), (0, 1))
 
 
 def recoded(quality: int) -> Change:
-    def change(image: Image, t: float, setting: Setting) -> Image:
+    def change(image: Image, _t: float, _setting: Setting) -> Image:
         _, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
         return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
 
@@ -301,7 +312,7 @@ TAMPERINGS: dict[str, Scene] = {
     "video loss": Scene(loss, ("no_signal",)),
 }
 HARMLESS: dict[str, Scene] = {
-    "nothing": Scene(lambda image, t, setting: image),
+    "nothing": Scene(lambda image, *_: image),
     "night, grey": Scene(night(strong=False), seconds=15),
     "night, infrared": Scene(night(strong=True), seconds=15),
     "light off": Scene(lights, seconds=12, allowed=("dark",)),
