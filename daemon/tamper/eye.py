@@ -16,6 +16,7 @@ __all__ = ["Eye"]
 
 _SETTLED = 1.0  # seconds of another view before it can be said whether it stays
 _STAYS = 0.4  # share of another view that must stay as it is: a crowd before the lens does not
+_LEARNED = 0.3  # likewise of the first one, which may be a busy place
 
 
 class Eye:
@@ -59,31 +60,32 @@ class Eye:
             self._dark = None
             self.known.learn(sample, elapsed, found)
             self._other = KnownView()
-        elif (
-            evidence.state is TamperState.MOVED
-            and not self._stays(sample, elapsed)
-            and not evidence.displaced
-        ):
-            return Evidence(None, 0.0)
+        elif evidence.state is TamperState.DEFOCUSED:
+            self._stays(sample, elapsed, _STAYS)
+        elif evidence.state is TamperState.MOVED:
+            stays = self._stays(sample, elapsed, _STAYS)
+            # Displaced is proof enough: what is seen is the known scene, and nobody before the lens.
+            return evidence if stays or evidence.displaced else Evidence(None, 0.0)
         return evidence
 
     def accept(self) -> None:
-        """Takes the view that is there now for the right one."""
-        self.known, self._other = self._other, KnownView()
+        """Takes the view that is there now for the right one, or learns it."""
+        learned = self._other.rich and self._other.seconds >= self._settings.learn
+        self.known, self._other = self._other if learned else None, KnownView()
 
     def _learn(self, sample: Sample, elapsed: float) -> None:
         """Learns the first view. One that does not stay, or shows nothing, is learned again."""
-        self._other.learn(sample, elapsed)
-        if self._other.seconds < self._settings.learn:
+        if not self._stays(sample, elapsed, _LEARNED) or self._other.seconds < self._settings.learn:
             return
         learned, self._other = self._other, KnownView()
         if learned.rich and judge(sample, learned.compare(sample), self.colour).state is TamperState.OK:
             self.known = learned
 
-    def _stays(self, sample: Sample, elapsed: float) -> bool:
-        """Whether another view is one, and not somebody before the lens."""
+    def _stays(self, sample: Sample, elapsed: float, share: float) -> bool:
+        """Whether another view is one, of which so much stays as it is, and not somebody before the lens."""
         found = self._other.compare(sample)
-        if found is not None and self._other.seconds >= _SETTLED and found.seen < _STAYS:
+        settled = self._other.seconds >= _SETTLED
+        if found is not None and settled and found.seen < share:
             self._other, found = KnownView(), None
         self._other.learn(sample, elapsed)
-        return found is not None and self._other.seconds >= _SETTLED
+        return found is not None and settled

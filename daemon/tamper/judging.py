@@ -112,8 +112,8 @@ def _sure(value: float) -> float:
 class Sweep:
     """Tells something black that is drawn over the lens from a light that goes out.
 
-    A light takes all of its room with it, in one step; what is drawn over a lens takes one part of the picture
-    after the other, while the rest stays as bright as it was.
+    A light takes all of its room with it, in one step; what is drawn over a lens takes one part of the
+    picture after the other, while the rest stays as bright as it was.
     """
 
     _SECONDS = 4.0  # how long ago it may have begun

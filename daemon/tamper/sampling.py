@@ -50,7 +50,8 @@ class Sampler:
 
     def __init__(self) -> None:
         self._steady: Floats | None = None
-        self._powers: Floats | None = None
+        self._powers: Floats = np.zeros((2, 2, *BLOCKS), np.float32)
+        self._steps: tuple[Floats, ...] = ()
         self._at = 0.0
 
     def sample(self, image: NDArray[np.uint8], monotonic: float) -> Sample:
@@ -59,37 +60,46 @@ class Sampler:
         step = max(1, min(width // FINE[1], height // FINE[0]))
         picked = np.ascontiguousarray(image[step // 2 :: step, step // 2 :: step, 1])
         now = cv2.resize(picked, (FINE[1], FINE[0]), interpolation=cv2.INTER_AREA).astype(np.float32)
-        if self._steady is None or self._powers is None or monotonic - self._at > 10 * _STEADY:
-            alone = _powers(now, now)
-            self._steady, self._powers = now, np.stack([alone, alone])
+        steps = _steps(now)
+        if self._steady is None or monotonic - self._at > 10 * _STEADY:
+            self._steady = now
+            self._powers = np.stack([_powers(steps, steps)] * 2)
         else:
             share = 1.0 - float(np.exp(-max(monotonic - self._at, 0.0) / _STEADY))
             # The noise of two pictures is not the same: in their product it cancels out.
-            powers = np.stack([_powers(now, self._steady), _powers(now, now)])
+            powers = np.stack([_powers(steps, self._steps), _powers(steps, steps)])
             self._powers = self._powers + share * (powers - self._powers)
             self._steady = self._steady + share * (now - self._steady)
-        self._at = monotonic
-        return Sample(
-            self._steady, reduce_blocks(now), np.maximum(self._powers, 0.0), float((now >= 250.0).mean())
+        self._at, self._steps = monotonic, steps
+        bright = float((now >= 250.0).mean())
+        return Sample(self._steady, reduce_blocks(now), np.maximum(self._powers, 0.0), bright)
+
+
+def _steps(levels: Floats) -> tuple[Floats, ...]:
+    """Differences of neighbours, and of what is a sixteenth of the width apart: across and down, each."""
+    wide = FINE[1] // 16
+    return tuple(
+        np.asarray(cv2.copyMakeBorder(step, top, 0, left, 0, cv2.BORDER_CONSTANT, value=0), np.float32)
+        for step, top, left in (
+            (cv2.subtract(levels[:, 1:], levels[:, :-1]), 0, 1),
+            (cv2.subtract(levels[1:], levels[:-1]), 1, 0),
+            (cv2.subtract(levels[:, wide:], levels[:, :-wide]), 0, wide),
+            (cv2.subtract(levels[wide:], levels[:-wide]), wide, 0),
         )
+    )
 
 
-def _powers(now: Floats, before: Floats) -> Floats:
-    """(2, 9, 16) power of differences of neighbours, and of what is a sixteenth of the width apart."""
-    powers = np.zeros((2, *BLOCKS), np.float32)
-    for index, apart in enumerate((1, FINE[1] // 16)):
-        product = np.zeros_like(now)
-        product[:, apart:] = (now[:, apart:] - now[:, :-apart]) * (before[:, apart:] - before[:, :-apart])
-        product[apart:] += (now[apart:] - now[:-apart]) * (before[apart:] - before[:-apart])
-        powers[index] = reduce_blocks(product)
-    return powers
+def _powers(one: tuple[Floats, ...], other: tuple[Floats, ...]) -> Floats:
+    """(2, 9, 16) products of the differences of two pictures by block: small ones, and wide ones."""
+    across, down, wide_across, wide_down = (
+        reduce_blocks(first * second) for first, second in zip(one, other, strict=True)
+    )
+    return np.stack([across + down, wide_across + wide_down])
 
 
 def reduce_blocks(cells: Floats) -> Floats:
     """(9, 16) means of the blocks of a grid, finer or coarser."""
-    size = cells.shape[0] // BLOCKS[0]
-    means: Floats = cells.reshape(BLOCKS[0], size, BLOCKS[1], size).mean(axis=(1, 3))
-    return means
+    return np.asarray(cv2.resize(cells, (BLOCKS[1], BLOCKS[0]), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def one_colour(image: NDArray[np.uint8]) -> tuple[float, int, int]:
@@ -103,7 +113,9 @@ def one_colour(image: NDArray[np.uint8]) -> tuple[float, int, int]:
     """
     height, width = image.shape[:2]
     rows, columns = max(1, height // 36), max(1, width // 64)
-    picked = image[rows // 2 :: rows, columns // 2 :: columns].reshape(-1, 3).astype(np.int16)
-    middle = np.median(picked, axis=0)
-    share = float((np.abs(picked - middle) <= _SAME).all(axis=1).mean())
-    return share, int(middle.min()), int(middle.max())
+    picked = np.ascontiguousarray(image[rows // 2 :: rows, columns // 2 :: columns])
+    counts = [np.bincount(picked[..., channel].ravel(), minlength=256).cumsum() for channel in range(3)]
+    middle = [int(np.searchsorted(count, count[-1] / 2)) for count in counts]
+    low, high = [max(0, level - _SAME) for level in middle], [min(255, level + _SAME) for level in middle]
+    same = cv2.countNonZero(cv2.inRange(picked, np.array(low), np.array(high)))
+    return same / (picked.shape[0] * picked.shape[1]), min(middle), max(middle)

@@ -115,14 +115,13 @@ class KnownView:
         black = ~now & (sample.level < _DARK)
         lit = known & ~black
         shown = int(known.sum())
-        contrast = float(
-            np.sqrt(np.median((sample.powers[0, 1] / np.maximum(self._powers[0, 1], _POWER))[known]))
-        )
+        ratio = sample.powers[0, 1] / np.maximum(self._powers[0, 1], _POWER)
+        contrast = float(np.sqrt(_middle(ratio[known])))
         sharp = 1.0
         if agree.sum() >= 3:
             ratios = _sharpness(sample.powers) / np.maximum(_sharpness(self._powers), 1e-3)
             # Noise hides a blur from one of both, wind makes one for the other.
-            sharp = float(np.median(ratios[:, agree], axis=1).max())
+            sharp = max(_middle(one[agree]) for one in ratios)
         ratio = sample.level / np.maximum(self._level, 1.0)
         bright = self._level > _BRIGHT
         return Comparison(
@@ -137,6 +136,11 @@ class KnownView:
             intact=float((bright & (ratio > 0.6)).sum()) / max(1, int(bright.sum())),
             gone=float((bright & (sample.level < _DARK) & (ratio < 0.5)).sum()) / max(1, int(bright.sum())),
         )
+
+
+def _middle(values: Floats) -> float:
+    """The median: of few values this is much faster than `numpy.median`."""
+    return float(np.sort(values)[len(values) // 2])
 
 
 def _sharpness(powers: Floats) -> Floats:

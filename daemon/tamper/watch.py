@@ -58,7 +58,7 @@ class TamperWatch:
         self._last: float | None = None
         self._against: deque[_Vote] = deque()  # since the view is gone
         self._for: deque[_Vote] = deque()  # since it is there
-        self._moved_since: float | None = None
+        self._other_since: float | None = None
         self._reason = "learning" if view is None else "looking"
         self._since: float | None = None
         self._score = 0.0
@@ -116,21 +116,21 @@ class TamperWatch:
         now, wait = frame.monotonic, self._settings
         first = self._for[0] if self._for else None
         if first is not None and len(self._for) > 1 and now - first.monotonic >= wait.clear:
-            self._moved_since = None
+            self._other_since = None
             return self._change(TamperState.OK, first.captured_at, self._for[-1].score, None)
         if len(self._against) < _LEAST or now - self._against[0].monotonic < wait.for_:
             return []
         (state, count), *_ = Counter(vote.state for vote in self._against).most_common()
         if 2 * count <= len(self._against):
             return []
-        if state is not TamperState.MOVED:
-            self._moved_since = None
-        elif self._moved_since is None:
-            self._moved_since = self._against[0].monotonic
-        elif wait.accept is not None and now - self._moved_since >= wait.accept:
+        if state not in (TamperState.MOVED, TamperState.DEFOCUSED):
+            self._other_since = None
+        elif self._other_since is None:
+            self._other_since = self._against[0].monotonic
+        elif wait.accept is not None and now - self._other_since >= wait.accept:
             self._eye.accept()
             self._against.clear()
-            self._moved_since = None
+            self._other_since = None
             return self._change(TamperState.OK, frame.captured_at, 0.0, "accepted")
         first = next(vote for vote in self._against if vote.state is state)
         score = sum(vote.score for vote in self._against if vote.state is state) / count

@@ -2,10 +2,10 @@
 
     python tests/accuracy/tamper.py [--split report|tune|all] [--only NAME] [--out tamper.json]
 
-Every source of the evaluation data (a scene of a camera) is played there and back, at ten frames a second, for
-ten seconds; then it is tampered with, or something harmless happens, and then it is as before. Every second
-source was used to choose thresholds, the others are reported. All footage is watched untouched as well, each clip
-for a minute.
+Every source of the evaluation data (a scene of a camera) is played there and back, at ten frames a second,
+for ten seconds; then it is tampered with, or something harmless happens, and then it is as before. Every
+second source was used to choose thresholds, the others are reported. All footage is watched as it is, each
+clip for a minute.
 """
 
 from __future__ import annotations
