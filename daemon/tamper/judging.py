@@ -9,7 +9,7 @@ from enum import Enum
 from daemon.tamper.sampling import Sample
 from daemon.tamper.view import Comparison
 
-__all__ = ["Evidence", "Sweep", "TamperState", "judge"]
+__all__ = ["Evidence", "Sweep", "TamperState", "is_no_signal", "judge"]
 
 
 class TamperState(str, Enum):
@@ -78,8 +78,8 @@ def judge(sample: Sample, found: Comparison | None, colour: tuple[float, int, in
         found: what it shows of the known view; None while none is known.
         colour: how far it is of one colour, see `one_colour`.
     """
-    share, least, greatest = colour
-    if share >= _FLAT and greatest > _BLACK and least < _WHITE:
+    share = colour[0]
+    if is_no_signal(colour):
         return Evidence(TamperState.NO_SIGNAL, share)
     dark = float(sample.level.mean()) < _DARK_LEVEL
     if found is None:
@@ -103,6 +103,12 @@ def judge(sample: Sample, found: Comparison | None, colour: tuple[float, int, in
     if found.seen < _LOST and fit.here < enough:
         return Evidence(TamperState.MOVED, lost)
     return Evidence(None, 0.0)
+
+
+def is_no_signal(colour: tuple[float, int, int]) -> bool:
+    """Whether a picture is one of those that recorders make up, see `one_colour`."""
+    share, least, greatest = colour
+    return share >= _FLAT and greatest > _BLACK and least < _WHITE
 
 
 def _sure(value: float) -> float:

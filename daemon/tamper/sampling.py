@@ -24,7 +24,7 @@ BLOCK = 8
 BLOCKS = (COARSE[0] // BLOCK, COARSE[1] // BLOCK)
 """Rows and columns of blocks."""
 _STEADY = 0.4  # seconds over which noise is averaged out
-_SAME = 3  # levels within which colours are the same: what a codec makes of one colour
+_SAME = 1  # level within which colours are the same: fog and snow differ by more, also after a codec
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,10 @@ def _middle(values: Floats) -> float:
 
 def _sharpness(powers: Floats) -> Floats:
     """(2, 9, 16) power of small differences, of that of wide ones: whatever the contrast."""
-    sharp: Floats = powers[:, 0] / (powers[:, 1] + _POWER)
+    # Of one picture alone its noise is part: all that there is in the plainest blocks.
+    plain = np.array([0.0, np.sort(powers[1, 0], axis=None)[powers[1, 0].size // 10]], np.float32)
+    clean = np.maximum(powers - plain[:, None, None, None], 0.0)
+    sharp: Floats = clean[:, 0] / (clean[:, 1] + _POWER)
     return sharp
 
 

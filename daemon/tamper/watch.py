@@ -10,7 +10,7 @@ from daemon.config.tamper import TamperConfig
 from daemon.messages import Message, plain
 from daemon.reasons import EndReason
 from daemon.tamper.eye import Eye
-from daemon.tamper.judging import Evidence, TamperState
+from daemon.tamper.judging import Evidence, TamperState, is_no_signal
 from daemon.tamper.sampling import one_colour
 from daemon.tamper.view import KnownView
 from daemon.topics import Topics
@@ -18,7 +18,7 @@ from daemon.topics import Topics
 __all__ = ["TamperWatch"]
 
 _INTERVAL = 0.09  # seconds between two pictures that are compared: ten a second tell as much as thirty
-_BLANK = 0.995  # share of one colour from which nobody can be in a picture
+_BLANK = 0.999  # share of one colour from which nobody can be in a picture
 _FLICKER = 0.5  # seconds of the view, and
 _DOUBT = 1.0  # seconds of pictures that do not tell, which do not interrupt what the others say
 _LEAST = 3  # pictures, however slow they come
@@ -73,7 +73,7 @@ class TamperWatch:
         if not self._settings.enabled:
             return []
         self._eye.colour = one_colour(frame.image)
-        self.blank = self._eye.colour[0] >= _BLANK
+        self.blank = self._eye.colour[0] >= _BLANK or is_no_signal(self._eye.colour)
         elapsed = 0.0 if self._last is None else frame.monotonic - self._last
         if self._last is not None and 0.0 <= elapsed < _INTERVAL:
             return []

@@ -39,7 +39,7 @@ Image = NDArray[np.uint8]
 
 RATE = 10.0  # frames a second
 BEFORE, AFTER = 10.0, 8.0  # seconds
-LONGEST, WIDEST = 200, 768  # frames of a clip in memory, px
+LONGEST, WIDEST = 200, 400  # frames of a clip in memory, px
 
 
 @dataclass
