@@ -89,10 +89,12 @@ def judge(sample: Sample, found: Comparison | None, colour: tuple[float, int, in
     blinded = found.glare >= _GLARE and found.contrast < _WASHED
     if fit.elsewhere >= _DISPLACED and fit.elsewhere >= _CLEARLY * fit.here:
         return Evidence(TamperState.MOVED, lost, displaced=True)
-    if found.sharp < (_SOFT if blinded else _BLURRED) and (blinded or found.layout >= _LAYOUT):
-        return Evidence(TamperState.BLINDED if blinded else TamperState.DEFOCUSED, _sure(1.0 - found.sharp))
     enough = min(_STANDS_OUT, max(_CHANCE, _USUALLY * found.usual)) if found.usual else _CHANCE
-    if found.seen >= _SEEN and fit.here >= enough:
+    there = found.seen >= _SEEN and fit.here >= enough
+    same = there or blinded or found.layout >= _LAYOUT
+    if same and found.sharp < (_SOFT if blinded else _BLURRED):
+        return Evidence(TamperState.BLINDED if blinded else TamperState.DEFOCUSED, _sure(1.0 - found.sharp))
+    if there:
         return Evidence(TamperState.OK, _sure(found.seen))
     if blinded:
         return Evidence(TamperState.BLINDED, lost)
