@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -59,8 +60,13 @@ def pixels(values: Floats | NDArray[np.float64]) -> Image:
 
 
 def noisy(image: Image | Floats, sigma: float, setting: Setting, t: float) -> Image:
-    random = setting.random(int(t * 100) + 1)
-    return pixels(image + random.standard_normal(image.shape, np.float32) * sigma)
+    height, width = image.shape[:2]
+    return pixels(image + sigma * _noise(height, width)[(setting.seed + round(t * 10)) % 9])
+
+
+@cache
+def _noise(height: int, width: int) -> Floats:
+    return np.random.default_rng(0).standard_normal((9, height, width, 3), np.float32)
 
 
 def smooth(image: Image, share: float) -> Image:
@@ -72,11 +78,12 @@ def smooth(image: Image, share: float) -> Image:
     return np.asarray(cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def grid(image: Image) -> tuple[Floats, Floats]:
-    """Columns and rows in 0..1 of the width."""
+def broad(image: Image, values: Callable[[Floats, Floats], Floats]) -> Floats:
+    """What changes slowly over the picture: a function of columns and rows, in 0..1 of the width."""
     height, width = image.shape[:2]
-    rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    return columns / width, rows / width
+    rows, columns = np.mgrid[: 96 * height // width, :96].astype(np.float32)
+    small = values((columns + 0.5) / 96, (rows + 0.5) / 96)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
 
 
 # ---- done to a camera ----
@@ -97,32 +104,38 @@ def cloth(image: Image, t: float, setting: Setting) -> Image:
 
 def under(image: Image, over: Image, share: float, angle: float) -> Image:
     """The part of the picture over which something was drawn, with a soft edge."""
-    x, y = grid(image)
-    way = (x - 0.5) * np.cos(angle) + (y - y.max() / 2) * np.sin(angle)
-    edge = way.min() - 0.1 + share * (np.ptp(way) + 0.2)
-    weight = np.clip((edge - way) / 0.06, 0.0, 1.0)[..., None]
-    return pixels(image * (1 - weight) + over * weight)
+    along, across = np.cos(angle), np.sin(angle)
+
+    def weight(x: Floats, y: Floats) -> Floats:
+        way = (x - 0.5) * along + (y - y.max() / 2) * across
+        edge = way.min() - 0.1 + share * (np.ptp(way) + 0.2)
+        return np.clip((edge - way) / 0.06, 0.0, 1.0)
+
+    covered = broad(image, weight)
+    return pixels(image * (1 - covered) + over * covered)
 
 
 def hand(image: Image, t: float, setting: Setting) -> Image:
     """A hand on the lens, in a third of a second; light comes through at its edges."""
-    x, y = grid(image)
-    dark = 70 - 45 * np.exp(-((x - 0.5) ** 2 + (y - y.max() / 2) ** 2) / 0.12)
-    over = noisy(np.stack([dark * 0.6, dark * 0.7, dark * 1.1], -1), 4.0, setting, t)
+    dark = broad(image, lambda x, y: 70 - 45 * np.exp(-((x - 0.5) ** 2 + (y - y.max() / 2) ** 2) / 0.12))
+    over = noisy(np.concatenate([dark * 0.6, dark * 0.7, dark * 1.1], axis=2), 4.0, setting, t)
     return under(image, over, min(1.0, t / 0.3), setting.random().uniform(0, 6))
 
 
 def spray(image: Image, t: float, setting: Setting) -> Image:
-    """Paint in blots for two seconds, until 92 % is covered."""
+    """Paint in blots for two seconds, until about all is covered."""
     random = setting.random()
-    x, y = grid(image)
-    wet = np.zeros(image.shape[:2], np.float32)
-    for index in range(60):
-        cx, cy, r = random.uniform(0, 1), random.uniform(0, float(y.max())), random.uniform(0.06, 0.16)
-        if index < 60 * t / 2:
-            wet += np.exp(-(((x - cx) ** 2 + (y - cy) ** 2) / r**2) * 1.5)
-    weight = np.clip(wet * 1.5, 0.0, 1.0)[..., None]
-    paint = noisy(np.full(image.shape, random.uniform(40, 140, 3)), 3.0, setting, t)
+    blots = random.uniform((0, 0, 0.06), (1, image.shape[0] / image.shape[1], 0.16), (60, 3))
+    colour = random.uniform(40, 140, 3)
+
+    def wet(x: Floats, y: Floats) -> Floats:
+        total = np.zeros_like(x)
+        for cx, cy, r in blots[: int(30 * t) + 1]:
+            total += 2.25 * np.exp(-1.5 * ((x - cx) ** 2 + (y - cy) ** 2) / r**2)
+        return np.clip(total, 0.0, 1.0)
+
+    weight = broad(image, wet)
+    paint = noisy(np.full(image.shape, colour, np.float32), 3.0, setting, t)
     return pixels(image * (1 - weight) + paint * weight)
 
 
@@ -141,11 +154,14 @@ def defocused(share: float) -> Change:
 
 def blinded(image: Image, t: float, setting: Setting) -> Image:
     """A torch at the lens: its spot, its glare over everything, and the exposure that answers."""
-    random = setting.random()
-    x, y = grid(image)
-    away = (x - random.uniform(0.3, 0.7)) ** 2 + (y - random.uniform(0.2, 0.4)) ** 2
-    glare = 420 * np.exp(-away / 0.03) + 190 * np.exp(-away / 0.3)
-    return noisy(image * (1 - 0.85 * min(1.0, 2 * t)) + (min(1.0, 2 * t) * glare)[..., None], 2.0, setting, t)
+    left, top = setting.random().uniform((0.3, 0.2), (0.7, 0.4))
+
+    def glare(x: Floats, y: Floats) -> Floats:
+        away = (x - left) ** 2 + (y - top) ** 2
+        return 420 * np.exp(-away / 0.03) + 190 * np.exp(-away / 0.3)
+
+    share = min(1.0, 2 * t)
+    return noisy(image * (1 - 0.85 * share) + share * broad(image, glare), 2.0, setting, t)
 
 
 def warped(matrix: Callable[[int, int], NDArray[np.float64]]) -> Change:
@@ -193,10 +209,8 @@ def infrared(image: Image, t: float, setting: Setting) -> Image:
     """Infrared light of the camera: other materials are bright, one spot is lit, noise."""
     blue, green, red = (image[..., channel].astype(np.float32) for channel in range(3))
     seen = 0.9 * red - 0.5 * blue + 0.4 * (255 - np.minimum(3 * np.abs(green - red), 255))
-    x, y = grid(image)
-    lit = np.exp(-(((x - 0.45) / 0.4) ** 2 + ((y - 0.33) / 0.3) ** 2))
-    seen = seen * (0.15 + 0.7 * lit) + 8
-    return noisy(np.repeat(seen[..., None], 3, axis=2), 7.0, setting, t)
+    lit = broad(image, lambda x, y: np.exp(-(((x - 0.45) / 0.4) ** 2 + ((y - 0.33) / 0.3) ** 2)))
+    return noisy(np.repeat(seen[..., None] * (0.15 + 0.7 * lit) + 8, 3, axis=2), 7.0, setting, t)
 
 
 def night(strong: bool) -> Change:
@@ -224,22 +238,19 @@ def dim(image: Image, t: float, setting: Setting) -> Image:
 
 
 def headlights(image: Image, t: float, _setting: Setting) -> Image:
-    x, y = grid(image)
-    spot = 600 * np.exp(-((x - t / 4) ** 2 + (y - 0.35) ** 2) / 0.02) + 120 * np.exp(
-        -((x - t / 4) ** 2) / 0.2
-    )
-    return pixels(image * 0.5 + spot[..., None]) if t < 4 else image
+    def light(x: Floats, y: Floats) -> Floats:
+        away = (x - t / 4) ** 2
+        return 600 * np.exp(-(away + (y - 0.35) ** 2) / 0.02) + 120 * np.exp(-away / 0.2)
+
+    return pixels(image * 0.5 + broad(image, light)) if t < 4 else image
 
 
 def sunrise(image: Image, t: float, _setting: Setting) -> Image:
-    x, _ = grid(image)
-    gain = 0.3 + 0.09 * t + 0.6 * np.clip(x - 1 + t / 8, 0, 1)
-    return pixels(image * gain[..., None])
+    return pixels(image * broad(image, lambda x, _: 0.3 + 0.09 * t + 0.6 * np.clip(x - 1 + t / 8, 0, 1)))
 
 
 def clouds(image: Image, t: float, _setting: Setting) -> Image:
-    x, _ = grid(image)
-    return pixels(image * (0.9 + 0.4 * np.sin(2 * t + 3 * x))[..., None])
+    return pixels(image * broad(image, lambda x, _: 0.9 + 0.4 * np.sin(2 * t + 3 * x)))
 
 
 def person(share: float) -> Change:
@@ -264,12 +275,13 @@ def person(share: float) -> Change:
 
 def drops(image: Image, _t: float, setting: Setting) -> Image:
     """Rain on the lens: blurred blots over 40 % of the picture."""
-    random = setting.random()
-    x, y = grid(image)
-    wet = np.zeros(image.shape[:2], np.float32)
-    for _ in range(14):
-        wet += np.exp(-((x - random.uniform(0, 1)) ** 2 + (y - random.uniform(0, 0.56)) ** 2) / 0.006)
-    weight = np.clip(2 * wet, 0, 1)[..., None]
+    centres = setting.random().uniform((0, 0), (1, 0.56), (14, 2))
+
+    def wet(x: Floats, y: Floats) -> Floats:
+        total = sum(np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / 0.006) for cx, cy in centres)
+        return np.clip(2 * np.asarray(total, np.float32), 0, 1)
+
+    weight = broad(image, wet)
     return pixels(image * (1 - weight) + (smooth(image, 0.04) * 0.8 + 20) * weight)
 
 

@@ -10,6 +10,7 @@ from daemon.channel import Channel
 from daemon.config import load_config
 from daemon.media import MediaLibrary
 from daemon.reasons import EndReason
+from daemon.tamper import KnownView
 from daemon.topics import Topics
 
 CONFIG = """
@@ -42,3 +43,19 @@ def test_the_profile_stays_when_the_camera_comes_back(channel: Channel) -> None:
         channel.set_profile(profile)
         channel.end(EndReason.CAMERA_LOST)
         assert (channel.pipeline._alerts.fighters(0.0) is not None) is watched
+
+
+def test_the_view_outlives_an_outage_and_is_learned_again_when_switched_off_and_on(channel: Channel) -> None:
+    learned = KnownView()
+    for reason, kept in (
+        (EndReason.CAMERA_LOST, True),
+        (EndReason.FAILED, True),
+        (EndReason.SWITCHED_OFF, False),
+        (EndReason.CONFIG, False),
+    ):
+        channel.pipeline = channel._make_pipeline(learned)
+        messages = channel.end(reason)
+        assert (channel.pipeline.view is learned) is kept
+        [said] = [message.payload for message in messages if message.topic == "posewatch/door/tamper"]
+        assert isinstance(said, dict)
+        assert (said["state"], said["reason"]) == ("unknown", reason.value)
