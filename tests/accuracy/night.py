@@ -2,10 +2,10 @@
 
     python tests/accuracy/night.py [--out night.json]
 
-Dusk, the click of the infrared filter (0.2 s of black), a grey and noisy picture with an exposure that settles,
-in two variants: grey, and with another look of materials and light from the camera's side. Whole pipeline; the
-same clips without the switch for comparison. Cuts are looked for with the switch at every tenth frame of every
-source.
+Dusk, the click of the infrared filter (0.2 s of black), a grey and noisy picture with an exposure that
+settles, in two variants: grey, and with another look of materials and light from the camera's side. Whole
+pipeline; the same clips without the switch for comparison. Cuts are looked for with the switch at every tenth
+frame of every source.
 """
 
 from __future__ import annotations

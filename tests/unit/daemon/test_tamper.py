@@ -265,6 +265,28 @@ def test_a_night_without_light_and_the_morning_after_it() -> None:
     assert Story().go(20).go(20, dusk).go(30, light_off).go(20, dawn).go(10).states == ["ok", "dark", "ok"]
 
 
+def test_what_a_lamp_lights_at_night_is_enough_and_the_rest_is_not_forgotten() -> None:
+    """The lamp lights a sixth of the picture at night, and that part alone lies in the dark by day."""
+    rows, columns = slice(60, 150), slice(150, 310)
+
+    def by_lamp(image: Image, t: float) -> Image:
+        night = light_off(image, t)
+        night[rows, columns] = image[rows, columns]
+        return night
+
+    def by_day(image: Image, t: float) -> Image:
+        day = image.copy()
+        day[rows, columns] = light_off(image, t)[rows, columns]
+        return day
+
+    assert Story().go(8).go(25, by_lamp).go(10, by_day).states == ["ok"]
+
+
+def test_somebody_who_moves_right_before_the_lens_is_no_other_view() -> None:
+    pushing: Change = lambda _, t: scene(t, left=int(97 * t) % 350, top=int(53 * t) % 180, of=ELSEWHERE)  # noqa: E731
+    assert Story().go(8).go(12, pushing).go(4).states == ["ok"]
+
+
 def test_another_view_is_accepted_after_the_time_that_is_set() -> None:
     story = Story(accept="20s").go(10).go(35, turned(200))
     assert story.states == ["ok", "moved", "ok"]
