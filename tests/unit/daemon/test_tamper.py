@@ -266,8 +266,8 @@ def test_a_night_without_light_and_the_morning_after_it() -> None:
 
 
 def test_what_a_lamp_lights_at_night_is_enough_and_the_rest_is_not_forgotten() -> None:
-    """The lamp lights a sixth of the picture at night, and that part alone lies in the dark by day."""
-    rows, columns = slice(60, 150), slice(150, 310)
+    """The lamp lights an eighth of the picture at night, and that part alone lies in the dark by day."""
+    rows, columns = slice(64, 144), slice(168, 296)
 
     def by_lamp(image: Image, t: float) -> Image:
         night = light_off(image, t)
@@ -279,7 +279,7 @@ def test_what_a_lamp_lights_at_night_is_enough_and_the_rest_is_not_forgotten() -
         day[rows, columns] = light_off(image, t)[rows, columns]
         return day
 
-    assert Story().go(8).go(25, by_lamp).go(10, by_day).states == ["ok"]
+    assert Story(rate=2.0).go(8).go(240, by_lamp).go(12, by_day).states == ["ok"]
 
 
 def test_somebody_who_moves_right_before_the_lens_is_no_other_view() -> None:
