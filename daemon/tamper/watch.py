@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, deque
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from daemon.tamper.view import KnownView
 from daemon.topics import Topics
 
 __all__ = ["TamperWatch"]
+
+_log = logging.getLogger(__name__)
 
 _INTERVAL = 0.09  # seconds between two pictures that are compared: ten a second tell as much as thirty
 _BLANK = 0.999  # share of one colour from which nobody can be in a picture
@@ -53,7 +56,7 @@ class TamperWatch:
     ) -> None:
         self.state = TamperState.UNKNOWN
         self.blank = False
-        self._topic, self._settings = topics.tamper(camera), settings
+        self._camera, self._topic, self._settings = camera, topics.tamper(camera), settings
         self._eye = Eye(settings, view)
         self._last: float | None = None
         self._against: deque[_Vote] = deque()  # since the view is gone
@@ -139,6 +142,9 @@ class TamperWatch:
     def _change(self, state: TamperState, since: float, score: float, reason: str | None) -> list[Message]:
         if state is self.state and (reason is None or reason == self._reason):
             return []
+        _log.info(
+            "camera_tamper camera=%s state=%s score=%.2f reason=%s", self._camera, state.value, score, reason
+        )
         self.state, self._since, self._score, self._reason = state, since, score, reason or ""
         return [self._message()]
 
