@@ -35,6 +35,7 @@ def annotate(
     *,
     masks: Mapping[str, Sequence[tuple[float, float]]] | None = None,
     lines: Mapping[str, LineCrossingRule] | None = None,
+    tamper: str | None = None,
 ) -> NDArray[np.uint8]:
     """A copy of the frame with everything that is known about it drawn in.
 
@@ -45,6 +46,7 @@ def annotate(
         alerts: names of the rules that are ON.
         masks: name to polygon in which nobody is looked at.
         lines: rules whose line is drawn, with arrows the way that they count, by name.
+        tamper: what is done to the camera; None where nothing is.
 
     Returns:
         (H, W, 3) uint8 BGR, a new array.
@@ -53,6 +55,8 @@ def annotate(
     height, width = canvas.shape[:2]
     scale = max(0.4, min(width, height) / 1000.0)
     labels = Labels(canvas, scale)
+    if tamper is not None:
+        labels.put(f"CAMERA {tamper}", 4, 4, _ALERT)
     for rule in alerts:
         labels.put(f"ALERT {rule}", 4, 4, _ALERT)
     for color, polygons in ((_MASK, masks or {}), (_ZONE, zones)):

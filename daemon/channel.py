@@ -20,6 +20,7 @@ from daemon.reasons import EndReason
 from daemon.reconnect import Backoff
 from daemon.storage.closing import closing_messages
 from daemon.storage.entries import Entry
+from daemon.tamper import KnownView
 from daemon.timing import LatencyMeter, RateMeter, StageClock
 from daemon.topics import Topics
 
@@ -208,8 +209,10 @@ class Channel:
         """Ends whatever is open; what comes next is new, with new ids. The caller holds the lock."""
         messages = self.close(reason)
         alerts_enabled = self.pipeline.alerts_enabled
+        # A camera may come back turned away; who switches it off and on wants to start anew.
+        keep = reason not in (EndReason.SWITCHED_OFF, EndReason.CONFIG)
         try:
-            following = self._make_pipeline()
+            following = self._make_pipeline(self.pipeline.view if keep else None)
             self.errors += self.pipeline.errors
             self.pipeline = following
         except Exception as error:  # it goes on with the old one, and fails again if that is of no use
@@ -269,7 +272,7 @@ class Channel:
         self._backoff.reset()
         return messages
 
-    def _make_pipeline(self) -> CameraPipeline:
+    def _make_pipeline(self, view: KnownView | None = None) -> CameraPipeline:
         return CameraPipeline(
             self.name,
             self.settings,
@@ -277,4 +280,5 @@ class Channel:
             clock=self.clock,
             media=self._media,
             profile=self._profile,
+            view=view,
         )

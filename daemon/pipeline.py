@@ -28,6 +28,7 @@ from daemon.messages import Message
 from daemon.reasons import EndReason
 from daemon.scene import FightPlace, Person, Scene
 from daemon.sifting import Sieve
+from daemon.tamper import KnownView, TamperState, TamperWatch
 from daemon.timing import StageClock
 from daemon.topics import Topics
 from daemon.zones import ZoneMap, ZonePresence
@@ -63,6 +64,7 @@ class CameraPipeline:
         clock: sums the time of each stage; one of its own by default.
         profile: that is in use; None where the configuration has none.
         media: gives alerts their pictures and clips; None gives none.
+        view: that the camera should have, of the pipeline before this one; None learns it.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class CameraPipeline:
         clock: StageClock | None = None,
         profile: str | None = None,
         media: AlertMedia | None = None,
+        view: KnownView | None = None,
     ) -> None:
         self.name = name
         self.clock = clock or StageClock()
@@ -82,6 +85,7 @@ class CameraPipeline:
         self._media = media
         self._topics = topics
         self._rules = rules_of(name, settings.rules, settings.zones)
+        self._tamper = TamperWatch(name, settings.tamper, topics, view)
         self._sieve = Sieve(settings.filters, settings.masks)
         self._tracker = make_tracker(name, settings.track)
         self._cuts = CutDetector()
@@ -105,6 +109,8 @@ class CameraPipeline:
         if not self._alerts.models:
             self._alerts.models = engines.versions(self._settings, fights=watches_fights(self._settings))
         estimator = engines.estimator(self._settings.pose)
+        with clock.stage("tamper"):
+            tampering = self._tamper.update(frame)
         with clock.stage("track"):
             cut = self._cuts.update(frame.image)
             size, self._size = self._size, frame.image.shape
@@ -115,8 +121,10 @@ class CameraPipeline:
             expected = self._tracker.predict(frame.monotonic)
         with clock.stage("pose"):
             followed = self._follower.follow(frame.image, expected, estimator, frame.monotonic)
+        if self._tamper.blank:
+            followed = {}  # one flat colour: there is nobody to look for
         doubt = self._follower.failed > 0 or self._tracker.unsettled
-        if self._pacing.due(self._tracks, expected, doubt, frame.monotonic):
+        if not self._tamper.blank and self._pacing.due(self._tracks, expected, doubt, frame.monotonic):
             tracks, people = self._detect(frame, engines, followed)
         else:
             with clock.stage("track"):
@@ -148,7 +156,7 @@ class CameraPipeline:
         with clock.stage("report"):
             scene = replace(self._scene(frame, tracks, poses), cut=cut, renamed=renamed, fights=fights)
             self._actions.watch(scene)
-            messages = self._events.update(scene)
+            messages = [*tampering, *self._events.update(scene)]
             if self.alerts_enabled:
                 messages += self._alerts.evaluate(scene)
         if self._media is not None:
@@ -179,8 +187,8 @@ class CameraPipeline:
         return tracks, (detections.boxes, detections.scores)
 
     def initial_messages(self) -> list[Message]:
-        """Retained state before the first frame: nobody seen, every rule OFF."""
-        return [*self._events.states(), *self._alerts.states()]
+        """Retained state before the first frame: nothing known of tampering, nobody seen, every rule OFF."""
+        return [*self._tamper.states(), *self._events.states(), *self._alerts.states()]
 
     def set_alerts_enabled(self, enabled: bool, captured_at: float) -> list[Message]:
         """Switches the rules on or off; alerts that are ON are cleared when switched off."""
@@ -206,12 +214,24 @@ class CameraPipeline:
         """Names of the rules that are ON."""
         return self._alerts.active
 
+    @property
+    def tamper(self) -> str | None:
+        """What is done to the camera, as on its topic; None where nothing is, or it is not known."""
+        fine = self._tamper.state in (TamperState.OK, TamperState.UNKNOWN)
+        return None if fine else self._tamper.state.value
+
+    @property
+    def view(self) -> KnownView | None:
+        """The view that the camera should have, for the next pipeline; None while it is not known."""
+        return self._tamper.view
+
     def close(self, captured_at: float, reason: EndReason = EndReason.SHUTDOWN) -> list[Message]:
         """Ends whatever is still open: alerts, actions and events."""
         messages = self._close_alerts(captured_at, reason)
         if self._media is not None:
             self._media.close()
-        return [*messages, *self._events.close(captured_at, reason)]
+        tampering = self._tamper.close(captured_at, reason)
+        return [*tampering, *messages, *self._events.close(captured_at, reason)]
 
     def _close_alerts(self, captured_at: float, reason: EndReason) -> list[Message]:
         return self._concluded(self._alerts.close(captured_at, reason))

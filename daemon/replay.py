@@ -309,6 +309,7 @@ class _ClipRun:
                     self._pipeline.active_alerts,
                     masks={name: mask.points for name, mask in self._settings.masks.items()},
                     lines=self._lines,
+                    tamper=self._pipeline.tamper,
                 )
                 video.write(self._masks.cover(drawn))
 

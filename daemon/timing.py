@@ -17,7 +17,17 @@ __all__ = ["LATENCY_BUCKETS", "Histogram", "LatencyMeter", "RateMeter", "StageCl
 LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
 """Upper bounds in seconds; what is above the last is in one more bucket."""
 
-_ORDER = ("read", "detect", "track", "pose", "action", "fight", "report", "media")  # the way of a frame
+_ORDER = (
+    "read",
+    "tamper",
+    "detect",
+    "track",
+    "pose",
+    "action",
+    "fight",
+    "report",
+    "media",
+)  # the way of a frame
 
 
 class StageClock:

@@ -17,6 +17,7 @@ from daemon.config.filters import FiltersConfig
 from daemon.config.media import ClipsConfig, SnapshotsConfig
 from daemon.config.pose import PoseConfig
 from daemon.config.rules import DEFAULT_RULES, Rule
+from daemon.config.tamper import TamperConfig
 from daemon.config.track import TrackConfig
 from daemon.config.zones import Mask, Zone
 
@@ -129,6 +130,9 @@ class CameraConfig(ConfigModel):
     )
     fights: FightsConfig = Field(
         default_factory=FightsConfig, title="Fights", description="What differs from the global `fights`."
+    )
+    tamper: TamperConfig = Field(
+        default_factory=TamperConfig, title="Tampering", description="What differs from the global `tamper`."
     )
     snapshots: SnapshotsConfig = Field(
         default_factory=SnapshotsConfig,

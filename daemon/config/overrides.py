@@ -10,7 +10,18 @@ from daemon.config.document import KeyPath
 
 __all__ = ["SECTIONS", "merge_cameras", "origin"]
 
-SECTIONS = ("detect", "filters", "track", "pose", "actions", "fights", "snapshots", "clips", "rules")
+SECTIONS = (
+    "detect",
+    "filters",
+    "track",
+    "pose",
+    "actions",
+    "fights",
+    "tamper",
+    "snapshots",
+    "clips",
+    "rules",
+)
 """What may be given globally and by camera."""
 
 

@@ -22,6 +22,7 @@ from daemon.config.rules import DEFAULT_RULES, Rule
 from daemon.config.secrets import HiddenValue, secrets_of
 from daemon.config.storage import StorageConfig
 from daemon.config.system import LogConfig, PerformanceConfig
+from daemon.config.tamper import TamperConfig
 from daemon.config.track import TrackConfig
 
 __all__ = ["Config"]
@@ -50,6 +51,11 @@ class Config(ConfigModel):
     )
     fights: FightsConfig = Field(
         default_factory=FightsConfig, title="Fights", description="Watching for fights."
+    )
+    tamper: TamperConfig = Field(
+        default_factory=TamperConfig,
+        title="Tampering",
+        description="Noticing that a camera is covered, turned or blinded.",
     )
     snapshots: SnapshotsConfig = Field(
         default_factory=SnapshotsConfig, title="Snapshots", description="The picture of an alert."

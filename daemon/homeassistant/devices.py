@@ -105,6 +105,7 @@ class Devices:
                 json_attributes_template="{{ dict(reason=value_json.reason, fps=value_json.fps,"
                 " since=value_json.since) | tojson }}",
             ),
+            **({"tamper": self._tamper(name, seen)} if settings.tamper.enabled else {}),
             "enabled": self._switch(name, "enabled", "Watching", "mdi:cctv"),
             "alerts": self._switch(name, "alerts", "Alerts", "mdi:bell"),
         }  # fmt: skip
@@ -158,6 +159,16 @@ class Devices:
         )  # fmt: skip
         device_class = _DEVICE_CLASSES.get(rule.type)
         return component | ({"device_class": device_class} if device_class else {"icon": "mdi:human"})
+
+    def _tamper(self, camera: str, seen: list[dict[str, str]]) -> _Component:
+        """Unknown while the view is being learned; darkness alone is no tampering."""
+        return _component(
+            "binary_sensor", "Tampering", device_class="tamper", entity_category="diagnostic", qos=1,
+            state_topic=self._topics.tamper(camera), availability=seen,
+            value_template="{{ 'None' if value_json.state == 'unknown' else"
+            " 'OFF' if value_json.state in ['ok', 'dark'] else 'ON' }}",
+            json_attributes_topic=self._topics.tamper(camera),
+        )  # fmt: skip
 
     def _people(self, title: str, topic: str, seen: list[dict[str, str]]) -> _Component:
         return _component(

@@ -30,6 +30,8 @@ REPORTS = (
     "alerts",
     "rules",
     "doing",
+    "tamper",
+    "night",
 )
 
 CORPUS, HELD_OUT = "out/accuracy/corpus", "out/accuracy/held_out.onnx"

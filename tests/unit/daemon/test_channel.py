@@ -16,6 +16,7 @@ from daemon.engines import Engines
 from daemon.media import MediaLibrary
 from daemon.reasons import EndReason
 from daemon.storage import Store
+from daemon.tamper import KnownView
 from daemon.topics import Topics
 
 CONFIG = """
@@ -106,10 +107,26 @@ def test_what_a_broken_pipeline_cannot_end_is_ended_as_it_was_told(tmp_path: Pat
 
 
 def test_counts_never_go_back_when_the_stream_is_another_one(channel: Channel) -> None:
-    channel.camera.frames_in, channel.camera.reconnects = 100, 2
+    channel.camera.frames_in, channel.camera._connections = 100, 3
     media = channel._media
     channel.go_on_with(channel.prepare(channel.settings, Topics(), media, new_stream=True))
     channel.camera.frames_in = 1
     assert channel.counts == (101, 0, 0, 2)
     channel.go_on_with(channel.prepare(channel.settings, Topics(), media, new_stream=False))
     assert channel.counts == (101, 0, 0, 2)
+
+
+def test_the_view_outlives_an_outage_and_is_learned_again_when_switched_off_and_on(channel: Channel) -> None:
+    learned = KnownView()
+    for reason, kept in (
+        (EndReason.CAMERA_LOST, True),
+        (EndReason.FAILED, True),
+        (EndReason.SWITCHED_OFF, False),
+        (EndReason.CONFIG, False),
+    ):
+        channel.pipeline = channel._make_pipeline(learned)
+        messages = channel.end(reason)
+        assert (channel.pipeline.view is learned) is kept
+        [said] = [message.payload for message in messages if message.topic == "posewatch/door/tamper"]
+        assert isinstance(said, dict)
+        assert (said["state"], said["reason"]) == ("unknown", reason.value)

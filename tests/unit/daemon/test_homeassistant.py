@@ -67,6 +67,7 @@ def test_a_camera_has_its_rules_people_alert_and_switches() -> None:
         "alert": "event",
         "snapshot": "image",
         "status": "sensor",
+        "tamper": "binary_sensor",
         "enabled": "switch",
         "alerts": "switch",
         "rule_fall": "binary_sensor",

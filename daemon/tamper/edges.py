@@ -1,0 +1,111 @@
+"""Edges that stay the same in any light, and how well two pictures of them fit on each other.
+
+An edge is a complex number: its angle is twice the edge's direction, its length 0 to 1 says how clear it is.
+Dark on bright and bright on dark are the same edge (infrared light turns many round), and contrast hardly
+counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.tamper.sampling import BLOCK, COARSE, reduce_blocks
+
+__all__ = ["Fit", "block_fit", "clearness", "edge_field", "fit", "spectrum"]
+
+Floats = NDArray[np.float32]
+
+_CLEAR = 6.0  # levels a cell at which an edge is half as clear as it can be
+_NEAR = 3  # cells around no displacement (2.3 % of the width): masts shake in the wind
+_BESIDE = 4  # cells from which a place is another one
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How two pictures fit on each other.
+
+    Attributes:
+        here: how far their correlation in the same place stands out, in standard deviations of the rest.
+        shift: (rows, columns) in cells where it stands out most near the same place.
+        elsewhere: how far it stands out in the best other place.
+        there: (rows, columns) of that place.
+    """
+
+    here: float
+    shift: tuple[int, int]
+    elsewhere: float
+    there: tuple[int, int]
+
+
+def edge_field(steady: Floats) -> Floats:
+    """(72, 128, 2) float32 edges of (144, 256) levels. The top and bottom rows of blocks are left empty.
+
+    Names and clocks that a camera writes into its picture stand there, and stay when it is covered.
+    """
+    rows, columns = COARSE
+    cells = cv2.resize(steady, (columns, rows), interpolation=cv2.INTER_AREA)
+    right, down = (
+        cv2.Sobel(cells, cv2.CV_32F, 1, 0, scale=0.125),
+        cv2.Sobel(cells, cv2.CV_32F, 0, 1, scale=0.125),
+    )
+    across, along = right * right, down * down
+    squared = across + along
+    weight = 1.0 / (squared + _CLEAR * _CLEAR)
+    field = cv2.merge([(across - along) * weight, 2.0 * right * down * weight])
+    field[:BLOCK] = field[-BLOCK:] = 0.0
+    field[:, :1] = field[:, -1:] = 0.0
+    return np.asarray(field, np.float32)
+
+
+def clearness(field: Floats) -> Floats:
+    """(9, 16) mean squared length of the edges of each block."""
+    return reduce_blocks(_dot(field, field))
+
+
+def block_fit(one: Floats, other: Floats) -> Floats:
+    """(9, 16) how far the edges of each block agree, -1 to 1; 0 where one has none."""
+    product = reduce_blocks(_dot(one, other))
+    agreed: Floats = product / np.sqrt(clearness(one) * clearness(other) + 1e-9)
+    return agreed
+
+
+def _dot(one: Floats, other: Floats) -> Floats:
+    return one[..., 0] * other[..., 0] + one[..., 1] * other[..., 1]
+
+
+def spectrum(field: Floats) -> Floats:
+    """Of an edge field, for `fit`."""
+    return np.asarray(cv2.dft(field, flags=cv2.DFT_COMPLEX_OUTPUT), np.float32)
+
+
+def fit(now: Floats, known: Floats) -> Fit:
+    """Compares two spectra."""
+    product = cv2.mulSpectrums(now, known, 0, conjB=True)
+    surface = cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE)[..., 0]
+    near, far = _places()
+    mean, deviation = cv2.meanStdDev(np.ascontiguousarray(surface), mask=far)
+    scale = 1.0 / max(float(deviation[0, 0]), 1e-9)
+    _, here, _, where = cv2.minMaxLoc(surface, mask=near)
+    _, elsewhere, _, there = cv2.minMaxLoc(surface, mask=far)
+    middle = float(mean[0, 0])
+    return Fit((here - middle) * scale, _signed(where), (elsewhere - middle) * scale, _signed(there))
+
+
+def _signed(place: Sequence[int]) -> tuple[int, int]:
+    column, row = place[0], place[1]
+    rows, columns = COARSE
+    return row - rows * (row > rows // 2), column - columns * (column > columns // 2)
+
+
+@cache
+def _places() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Masks of displacements that are near none, and of those that are far from it."""
+    rows, columns = (np.minimum(np.arange(n), n - np.arange(n)) for n in COARSE)
+    distance = np.maximum(rows[:, None], columns[None])
+    return (distance <= _NEAR).astype(np.uint8), (distance > _BESIDE).astype(np.uint8)
