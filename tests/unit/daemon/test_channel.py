@@ -56,7 +56,7 @@ def test_the_profile_stays_when_the_camera_comes_back(channel: Channel) -> None:
 class Broken:
     """In place of a pipeline: every frame fails, and so does its end."""
 
-    alerts_enabled, errors = True, 3
+    alerts_enabled, errors, view = True, 3, None
 
     def process(self, *_: object) -> None:
         raise RuntimeError("broken")
