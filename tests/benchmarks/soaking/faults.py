@@ -46,6 +46,12 @@ class Fault:
         """Whether it, or its aftermath, lies in this time."""
         return start < (self.until or float("inf")) + _SETTLE and end > self.at
 
+    def is_beside(self, other: Fault) -> bool:
+        """Whether another one of the whole service falls into its time, so that its own times say nothing."""
+        if other is self or other.camera is not None or self.camera is None:
+            return False
+        return other.covers(self.at, self.until or float("inf"))
+
     def as_row(self, origin: float) -> dict[str, Any]:
         """For the report, with times from `origin`."""
         row = asdict(self)
@@ -141,6 +147,8 @@ class Injector:
 
     def _inject(self, kind: Kind, fault: Fault, camera: str) -> None:
         world = self._world
+        if not kind.of_camera:
+            world.remember_link()
         fault.at = time.monotonic()
         try:
             kind.begin(world, camera)

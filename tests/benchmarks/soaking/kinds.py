@@ -101,8 +101,9 @@ _CAMERA = [
 # ---- of the broker
 
 
-def _broker_lost(world: World, _camera: str, since: float) -> object:
-    return world.log.said("mqtt_unavailable", since) or world.log.said("mqtt_disconnected", since)
+def _broker_lost(world: World, _camera: str, _since: float) -> object:
+    """The daemon has let go of its connection."""
+    return world.lost_link()
 
 
 def _speaks(world: World, _camera: str, since: float) -> bool:

@@ -181,11 +181,12 @@ def _faults(report: Report, faults: list[Fault], origin: float) -> None:
             text = f"{fault.kind}{where}, {fault.at - origin:.0f} s after the start: {fault.problem}"
             (report.not_done if fault.problem.startswith("could not") else report.failures).append(text)
     for name, ones in sorted(kinds.items()):
-        reasons = Counter(one.reason for one in ones if one.reason)
+        alone = [one for one in ones if not any(one.is_beside(other) for other in faults)]
+        reasons = Counter(one.reason for one in alone if one.reason)
         report.kinds.append({
             "kind": name, "times": len(ones),
-            "noticed": _spread([one.noticed for one in ones]),
-            "recovered": _spread([one.recovered for one in ones]),
+            "noticed": _spread([one.noticed for one in alone]),
+            "recovered": _spread([one.recovered for one in alone]),
             "reasons": ", ".join(f"{reason} {count}" for reason, count in reasons.items()),
         })  # fmt: skip
 

@@ -185,6 +185,8 @@ class World:
         self.allowed_config_ends: set[str] = set()
         self._stack = ExitStack()
         self._burners: list[subprocess.Popen[bytes]] = []
+        self._link: set[int] = set()
+        self._looked = 0.0
         self.config = folder / "posewatch.yaml"
 
     def __enter__(self) -> World:
@@ -354,6 +356,32 @@ class World:
 
     def free_disk(self) -> None:
         (self.state / "ballast").unlink(missing_ok=True)
+
+    def remember_link(self) -> None:
+        """Notes the daemon's connection to the broker, for `lost_link`."""
+        self._link = self._links()
+        self._looked = 0.0
+
+    def lost_link(self) -> bool:
+        """Whether that connection has ended; looks no more than four times a second."""
+        if time.monotonic() - self._looked < 0.25:
+            return False
+        self._looked = time.monotonic()
+        return bool(self._link) and not self._link & self._links()
+
+    def _links(self) -> set[int]:
+        """The daemon's own ports of its connections to the broker."""
+        process = self.process()
+        try:
+            connections = [] if process is None else process.net_connections("tcp4")
+        except psutil.Error:
+            return set()
+        port = self.broker_relay.port
+        return {
+            one.laddr.port
+            for one in connections
+            if one.raddr and one.raddr.port == port and one.status == psutil.CONN_ESTABLISHED
+        }
 
     def caught_up(self, timeout: float) -> bool:
         """Waits until the daemon's queue is empty and the witness has everything."""
