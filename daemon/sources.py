@@ -24,6 +24,7 @@ from av.stream import Discard
 from numpy.typing import NDArray
 
 from daemon.masking import mask_url
+from daemon.opening import MAX_PIXELS, what_may_be_opened
 
 __all__ = ["CaptureError", "EndOfStream", "Picture", "Reason", "Source", "is_live", "open_source"]
 
@@ -155,12 +156,13 @@ class _Stream:
         self, source: str, transport: str, open_timeout: float, read_timeout: float, threads: int
     ) -> None:
         self._name, self._live, self._timeout = mask_url(source), "://" in source, read_timeout
-        options: dict[str, str] = {}
+        options = what_may_be_opened(source)
         if source.lower().startswith(("rtsp://", "rtsps://")):
-            options = {"rtsp_transport": transport, "max_delay": "500000"}
+            options |= {"rtsp_transport": transport, "max_delay": "500000"}
         started = time.monotonic()
         try:
-            self._container = av.open(source, options=options, timeout=(open_timeout, read_timeout))
+            address = source if self._live else f"file:{source}"  # a path may look like an address
+            self._container = av.open(address, options=options, timeout=(open_timeout, read_timeout))
         except (av.error.FFmpegError, OSError, ValueError) as error:
             elapsed = time.monotonic() - started
             raise _capture_error(error, f"{self._name}: cannot be opened", open_timeout, elapsed) from None
@@ -168,6 +170,9 @@ class _Stream:
             if not self._container.streams.video:
                 raise CaptureError(Reason.CODEC, f"{self._name}: holds no video")
             self._stream = self._container.streams.video[0]
+            if self._stream.codec_context is None:
+                raise CaptureError(Reason.CODEC, f"{self._name}: is encoded in a way that is not known here")
+            self._stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
             self._stream.codec_context.thread_count = threads
             if threads == 1:
                 self._stream.codec_context.thread_type = "NONE"
@@ -178,7 +183,7 @@ class _Stream:
             self._container.close()
             raise
         self.rate = _plausible_rate(self._stream)
-        self._damaged = 0
+        self._damaged, self._any = 0, False  # damaged packets in a row; whether there was any picture
         self._pictures = self._decode()
 
     def grab(self) -> _StreamPicture:
@@ -189,6 +194,10 @@ class _Stream:
             if self._live and time.monotonic() - started >= _TIMED_OUT * self._timeout:
                 message = f"{self._name}: reading failed: no data for {self._timeout:g} s"
                 raise CaptureError(Reason.TIMEOUT, message) from None
+            if not self._live and not self._any:
+                raise CaptureError(
+                    Reason.CODEC, f"{self._name}: holds no picture that can be decoded"
+                ) from None
             raise EndOfStream(f"{self._name}: ended") from None
         except (av.error.FFmpegError, OSError) as error:
             elapsed = time.monotonic() - started
@@ -210,7 +219,7 @@ class _Stream:
             for frame in frames:
                 if self._live and frame.is_corrupt:
                     continue
-                self._damaged = 0
+                self._damaged, self._any = 0, True
                 yield _StreamPicture(frame)
 
     def close(self) -> None:
@@ -296,6 +305,8 @@ def _reason(error: Exception) -> Reason:
     if isinstance(
         error, (av.error.InvalidDataError, av.error.DecoderNotFoundError, av.error.PatchWelcomeError)
     ):
+        return Reason.CODEC
+    if getattr(error, "errno", None) == errno.EINVAL:  # of a kind that is not opened, or too large
         return Reason.CODEC
     if isinstance(error, (av.error.HTTPError, OSError)):
         return Reason.TIMEOUT if getattr(error, "errno", None) == errno.ETIMEDOUT else Reason.NETWORK
