@@ -136,7 +136,9 @@ def _nested(depth: int) -> bytes:
     value = helper.make_tensor_value_info("v", _FLOAT, None)
     graph = helper.make_graph([helper.make_node("Identity", ["x"], ["v"])], "g", [], [value])
     for _ in range(depth):
-        node = helper.make_node("If", ["c"], ["v"], then_branch=graph, else_branch=graph if depth < 12 else graph)
+        node = helper.make_node(
+            "If", ["c"], ["v"], then_branch=graph, else_branch=graph if depth < 12 else graph
+        )
         graph = helper.make_graph([node], "g", [], [value])
         if graph.ByteSize() > 40_000_000:
             break
@@ -257,7 +259,10 @@ MADE: dict[str, tuple[str, Callable[[], bytes]]] = {
 def _deflated(name: str, size: int) -> bytes:
     """A .zip with a file of `size` zeros."""
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive, archive.open(name, "w", force_zip64=True) as file:
+    with (
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open(name, "w", force_zip64=True) as file,
+    ):
         for _ in range(size >> 20):
             file.write(bytes(1 << 20))
     return stream.getvalue()

@@ -16,9 +16,13 @@ __all__ = ["MADE", "PLAYLISTS", "damaged_video", "write_video"]
 SECRET = "root:x:0:0"
 
 
-def write_video(path: Path, *, frames: int = 20, size: tuple[int, int] = (128, 96), rate: Fraction | int = 10) -> Path:
+def write_video(
+    path: Path, *, frames: int = 20, size: tuple[int, int] = (128, 96), rate: Fraction | int = 10
+) -> Path:
     """A small clip; what it is follows from the name."""
-    codec = {".avi": "mpeg4", ".mkv": "libx264", ".mp4": "libx264", ".webm": "libvpx", ".ts": "libx264"}[path.suffix]
+    codec = {".avi": "mpeg4", ".mkv": "libx264", ".mp4": "libx264", ".webm": "libvpx", ".ts": "libx264"}[
+        path.suffix
+    ]
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
@@ -58,8 +62,14 @@ def _playlist(*lines: str) -> bytes:
 
 PLAYLISTS: dict[str, tuple[str, str]] = {
     "playlist": (".m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{url}\n#EXT-X-ENDLIST\n"),
-    "playlist with a video's name": (".mp4", "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{url}\n#EXT-X-ENDLIST\n"),
-    "playlist with an AVI's name": (".avi", "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{url}\n#EXT-X-ENDLIST\n"),
+    "playlist with a video's name": (
+        ".mp4",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{url}\n#EXT-X-ENDLIST\n",
+    ),
+    "playlist with an AVI's name": (
+        ".avi",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{url}\n#EXT-X-ENDLIST\n",
+    ),
     "list of playlists": (".mp4", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{url}\n"),
     "playlist with a key": (
         ".mp4",
@@ -67,7 +77,10 @@ PLAYLISTS: dict[str, tuple[str, str]] = {
     ),
     "concat": (".mp4", "ffconcat version 1.0\nfile '{url}'\n"),
     "concat of an absolute file": (".ffconcat", "ffconcat version 1.0\nfile '{url}'\n"),
-    "session": (".sdp", "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 {host}\nt=0 0\nm=video {port} RTP/AVP 96\na=rtpmap:96 H264/90000\n"),
+    "session": (
+        ".sdp",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 {host}\nt=0 0\nm=video {port} RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+    ),
     "session with a video's name": (
         ".mp4",
         "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 {host}\nt=0 0\nm=video {port} RTP/AVP 96\na=rtpmap:96 H264/90000\n",
@@ -140,7 +153,12 @@ def _huge_png(width: int, height: int) -> bytes:
 def _bmp(width: int, height: int) -> bytes:
     import struct
 
-    return b"BM" + struct.pack("<IHHI", 1 << 30, 0, 0, 54) + struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0) + bytes(1000)
+    return (
+        b"BM"
+        + struct.pack("<IHHI", 1 << 30, 0, 0, 54)
+        + struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
+        + bytes(1000)
+    )
 
 
 def _sound() -> bytes:
