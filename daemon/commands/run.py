@@ -26,9 +26,11 @@ def run(options: argparse.Namespace) -> int:
     """Loads the configuration and the models, then watches."""
     from daemon.config import load_config
     from daemon.logs import configure_logging
+    from daemon.model_trial import try_models
     from daemon.service import Service
 
     config = load_config(options.config)
     configure_logging(config.log)
     logging.getLogger(__name__).info("loading config=%s", options.config)
+    try_models(config.cameras.values())
     return Service(config).run()
