@@ -22,7 +22,7 @@ from tracker.runtime import ModelError
 if TYPE_CHECKING:
     from daemon.config import CameraConfig
 
-__all__ = ["try_models"]
+__all__ = ["main", "try_models"]
 
 _SECONDS = 60.0  # to load and to run once; the largest detectors take ten on a slow machine
 _MEMORY = 4 << 30  # bytes of addresses, of which Python and ONNX Runtime take one gigabyte
@@ -102,7 +102,8 @@ def _load(kind: str, path: Path, size: str) -> None:
         FightModel(path)
 
 
-def _main(kind: str, path: str, size: str) -> int:
+def main(kind: str, path: str, size: str) -> int:
+    """The trial itself, in the process that is for it; returns its exit status."""
     for limit, value in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CORE, 0)):
         with contextlib.suppress(OSError, ValueError):  # a lower one holds already
             resource.setrlimit(limit, (value, value))
@@ -118,4 +119,4 @@ def _main(kind: str, path: str, size: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main(*sys.argv[1:4]))
+    sys.exit(main(*sys.argv[1:4]))

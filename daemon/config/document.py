@@ -48,12 +48,14 @@ class Document:
         data: dicts with string keys, lists and scalars.
         lines: the line of each key or item, 1-based.
         hidden: paths whose value came from a secret or a variable and must never be shown.
+        secrets: those values, and the variables in them.
         problems: what was wrong already.
     """
 
     data: Any = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
     hidden: set[KeyPath] = field(default_factory=set)
+    secrets: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
     def line(self, path: KeyPath) -> int:
@@ -208,7 +210,9 @@ class _Builder:
         if node.tag == "!secret":
             self._document.hidden.add(path)
             try:
-                return read_secret(str(node.value), self._environment)
+                value = read_secret(str(node.value), self._environment)
+                self._document.secrets.add(value)
+                return value
             except ValueError as error:
                 self._problem(line, path, str(error))
                 return None
@@ -235,6 +239,7 @@ class _Builder:
                 return "$"
             value = self._environment.get(match["name"])
             if value:
+                self._document.secrets.add(value)
                 return value
             if match["default"] is not None:
                 return match["default"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ _SECRET_KEYS = frozenset({"url", "username", "password"})
 _MAX_SHOWN = 60
 _MAX_LINES = 50  # of problems that are told
 _MAX_LENGTH = 500  # characters of one of them
+_SHORTEST_SECRET = 3
 _MAX_SIZE = 500_000  # bytes of a configuration: some thousand cameras
 
 
@@ -45,17 +47,35 @@ def read_text(path: Path, hint: str) -> str:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
 
 
-def format_problems(path: Path, problems: Sequence[Problem]) -> list[str]:
-    """A line for each mistake, in the order of the file: `FILE:LINE: KEY: what is wrong`; the first fifty."""
+def format_problems(
+    path: Path, problems: Sequence[Problem], secrets: Collection[str] = frozenset()
+) -> list[str]:
+    """A line for each mistake, in the order of the file: `FILE:LINE: KEY: what is wrong`; the first fifty.
+
+    Args:
+        path: of the file.
+        problems: the mistakes.
+        secrets: texts that are not shown, in whatever way they got into a mistake.
+    """
     lines = []
+    hide = _hider(secrets)
     # What is wrong with a secret or a variable also fails validation; say the cause only.
     for problem in sorted(problems, key=lambda problem: problem.line):
         key = f"{dotted(problem.path)}: " if problem.path else ""
-        lines.append(_printable(mask_url(f"{path}:{problem.line}: {key}{problem.text}")))
+        lines.append(_printable(f"{path}:{problem.line}: " + mask_url(hide(f"{key}{problem.text}"))))
     lines = list(dict.fromkeys(lines))
     if len(lines) > _MAX_LINES:
         lines[_MAX_LINES:] = [f"{path}: and {len(lines) - _MAX_LINES} more"]
     return lines
+
+
+def _hider(secrets: Collection[str]) -> Callable[[str], str]:
+    """Puts `***` in the place of secrets; shorter than three characters they are in every other word."""
+    words = sorted((one for one in secrets if len(one) >= _SHORTEST_SECRET), key=len, reverse=True)
+    if not words:
+        return lambda text: text
+    pattern = re.compile("|".join(map(re.escape, words)), re.IGNORECASE)  # names are proposed in lower case
+    return lambda text: pattern.sub("***", text)
 
 
 def _printable(line: str) -> str:

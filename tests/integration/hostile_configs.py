@@ -1,10 +1,11 @@
 """Configurations that nobody should write: bombs, giants, wrong types, and files that are none."""
 
+# ruff: noqa: E501, RUF001 - a case a line
+
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 __all__ = ["CAMERA", "CONFIGS", "PLACES", "SECRET", "SECRETS"]
 
@@ -110,7 +111,9 @@ CONFIGS: dict[str, str | bytes | Callable[[], str | bytes]] = {
     "duplicate keys": CAMERA + CAMERA,
     "NUL": "mqtt: {host: 'a\0b'}\n" + CAMERA,
     "an escaped NUL": 'mqtt: {host: "a\\0b", client_id: "\\0"}\n' + CAMERA,
-    "an escaped NUL in paths": 'storage: {path: "a\\0b"}\ndetect: {model: "\\0"}\ncameras: {door: {url: "\\0"}}\n',
+    "an escaped NUL in paths": (
+        'storage: {path: "a\\0b"}\ndetect: {model: "\\0"}\ncameras: {door: {url: "\\0"}}\n'
+    ),
     "control characters": "mqtt: {host: 'a\x1b[31mb'}\n" + CAMERA,
     "escaped control characters": 'mqtt: {"\\e[2J\\r\\n": 1, host: "\\e[2J"}\n' + CAMERA,
     "escaped line breaks": 'mqtt: {"a\\nposewatch: all is well": 1}\n' + CAMERA,

@@ -24,6 +24,7 @@ def main(folder: Path) -> None:
     import daemon.config
     import daemon.engines
     import daemon.replay  # noqa: F401
+    import tracker.pose  # noqa: F401
 
     for line in sys.stdin:
         print(json.dumps(fork(json.loads(line), folder)), flush=True)
@@ -70,9 +71,15 @@ def become(request: dict[str, Any], folder: Path) -> None:
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     status = 1
     try:
-        from daemon.cli import main as command
+        first, *rest = request["arguments"]
+        if first == "trial":  # of a model, as `daemon.model_trial` does in a process that it starts
+            from daemon.model_trial import main as trial
 
-        status = command(request["arguments"])
+            status = trial(*rest)
+        else:
+            from daemon.cli import main as command
+
+            status = command([first, *rest])
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1
     except BaseException:

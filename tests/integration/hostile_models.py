@@ -1,13 +1,17 @@
-"""Model files from strangers: damaged ones, and whole ones that are made to crash, hang or fill the memory."""
+"""Model files from strangers: damaged ones, and whole ones made to crash, hang or fill the memory."""
+
+# ruff: noqa: E501 - a case a line
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
 import tarfile
 import zipfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -136,9 +140,7 @@ def _nested(depth: int) -> bytes:
     value = helper.make_tensor_value_info("v", _FLOAT, None)
     graph = helper.make_graph([helper.make_node("Identity", ["x"], ["v"])], "g", [], [value])
     for _ in range(depth):
-        node = helper.make_node(
-            "If", ["c"], ["v"], then_branch=graph, else_branch=graph if depth < 12 else graph
-        )
+        node = helper.make_node("If", ["c"], ["v"], then_branch=graph, else_branch=graph)
         graph = helper.make_graph([node], "g", [], [value])
         if graph.ByteSize() > 40_000_000:
             break
@@ -149,7 +151,7 @@ def _nested(depth: int) -> bytes:
 
 def _chain(count: int) -> bytes:
     names = ["x", *(f"a{n}" for n in range(count - 1)), "y0"]
-    nodes = [helper.make_node("Relu", [a], [b]) for a, b in zip(names, names[1:], strict=False)]
+    nodes = [helper.make_node("Relu", [a], [b]) for a, b in pairwise(names)]
     return _model(nodes, outputs=(_IMAGE,))
 
 
@@ -223,7 +225,7 @@ MADE: dict[str, tuple[str, Callable[[], bytes]]] = {
     "names in brackets": ("detect", lambda: _labelled(names="[" * 100_000)),
     "names in braces": ("detect", lambda: _labelled(names="{0:" * 300 + "1" + "}" * 300)),
     "names that compute": ("detect", lambda: _labelled(names="9**9**9", imgsz="9**9**9")),
-    "names of a million": ("detect", lambda: _labelled(names=repr({n: "x" for n in range(300_000)}))),
+    "names of a million": ("detect", lambda: _labelled(names=repr(dict.fromkeys(range(300_000), "x")))),
     "an image size of a million": ("detect", lambda: _labelled(names="{0: 'person'}", imgsz="[1000000, 1000000]")),
     "an image size of 50,000": ("detect", lambda: _labelled(names="{0: 'person'}", imgsz="[50000, 50000]")),
     "an image size below zero": ("detect", lambda: _labelled(names="{0: 'person'}", imgsz="[-32, -32]")),
@@ -283,6 +285,13 @@ def _tarred(entries: list[tuple[str, bytes | str | int]]) -> bytes:
     return stream.getvalue()
 
 
+def _claiming(size: int) -> bytes:
+    """A .tgz with a file of this size of which nothing is there."""
+    entry = tarfile.TarInfo("package/a")
+    entry.size = size
+    return gzip.compress(entry.tobuf() + bytes(10_240))
+
+
 class _Zeros(io.RawIOBase):
     """So many zeros."""
 
@@ -306,16 +315,17 @@ def _zipped(entries: list[tuple[str, bytes]]) -> bytes:
 ARCHIVES: dict[str, Callable[[], bytes]] = {
     "zip that climbs": lambda: _zipped([("../../../../tmp/hostile-climbed", b"x" * 100)]),
     "zip with an absolute name": lambda: _zipped([("/tmp/hostile-climbed", b"x" * 100)]),
-    "zip bomb": lambda: _deflated("pose_landmark_full.tflite", 300 << 20),
+    "zip bomb": lambda: _deflated("pose_landmark_full.tflite", 50 << 20),
     "zip of 20,000 files": lambda: _zipped([(f"f{n}", b"") for n in range(20_000)]),
     "zip cut off": lambda: _zipped([("a", b"x" * 1000)])[:500],
     "zip without an end": lambda: b"PK\x03\x04" + os.urandom(1000),
     "tar that climbs": lambda: _tarred([("../../../../tmp/hostile-climbed", b"x" * 100)]),
     "tar with links": lambda: _tarred([("package/a", "/etc/passwd"), ("package/a/b", b"x")]),
-    "tar bomb": lambda: _tarred([("package/pose_landmark_full.tflite", 1 << 30)]),
+    "tar bomb": lambda: _tarred([("package/pose_landmark_full.tflite", 50 << 20)]),
+    "tar of a terabyte": lambda: _claiming(1 << 40),
     "tar cut off": lambda: _tarred([("a", os.urandom(1000))])[:200],
     "gzip of noise": lambda: b"\x1f\x8b" + os.urandom(1000),
-    "gzip of zeros": lambda: __import__("gzip").compress(bytes(200 << 20)),
+    "gzip of zeros": lambda: gzip.compress(bytes(30 << 20)),
     "noise": lambda: os.urandom(1000),
 }  # fmt: skip
 """By name: what makes a file for `posewatch models import`."""

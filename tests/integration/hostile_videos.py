@@ -1,4 +1,6 @@
-"""Video files from strangers: damaged ones, other things with a video's name, and lists that open other files."""
+"""Video files from strangers: damaged ones, other things with a video's name, and lists of other files."""
+
+# ruff: noqa: E501 - a case a line
 
 from __future__ import annotations
 

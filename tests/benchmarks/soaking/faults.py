@@ -79,6 +79,7 @@ class Injector:
         if any(line.startswith("disk full") for line in world.unavailable):
             self._kinds = [kind for kind in self._kinds if kind.name != "disk full"]
         self._plan = self._shuffled()
+        self._waiting: list[Kind] = []
         self._restarts = [RESTARTS[number % len(RESTARTS)] for number in range(restarts)]
         self._threads: list[threading.Thread] = []
         self._busy: set[str] = set()
@@ -87,13 +88,25 @@ class Injector:
 
     def next(self, *, restart: bool = False) -> str:
         """Begins the next fault, and now and then a second one at another camera; says what."""
-        kind = self._restarts.pop(0) if restart and self._restarts else next(self._plan)
-        begun = [self._begin(kind)]
-        if kind.of_camera and not kind.reload and self._random.random() < 0.3:
-            begun.append(
-                self._begin(self._random.choice([one for one in KINDS if one.of_camera and not one.reload]))
-            )
-        return "; ".join(begun)
+        if restart and self._restarts:
+            begun = self._begin(self._restarts[0])
+            if begun is not None:
+                del self._restarts[0]
+                return begun
+        while len(self._waiting) < len(self._kinds):
+            self._waiting.append(next(self._plan))
+        for number, kind in enumerate(self._waiting):  # those of the service come one at a time
+            begun = self._begin(kind)
+            if begun is not None:
+                del self._waiting[number]
+                second = self._second() if kind.of_camera and not kind.reload else None
+                return begun if second is None else f"{begun}; {second}"
+        return "nothing: whatever could be done goes on already"
+
+    def _second(self) -> str | None:
+        """Now and then another camera has a fault as well."""
+        kinds = [kind for kind in KINDS if kind.of_camera and not kind.reload]
+        return self._begin(self._random.choice(kinds)) if self._random.random() < 0.3 else None
 
     @property
     def restarts_left(self) -> int:
@@ -113,7 +126,8 @@ class Injector:
             self._random.shuffle(kinds)
             yield from kinds
 
-    def _begin(self, kind: Kind) -> str:
+    def _begin(self, kind: Kind) -> str | None:
+        """Starts a fault; None where one before it goes on."""
         camera = self._random.choice(self._world.cameras)
         with self._lock:
             free = [one for one in self._world.cameras if one not in self._busy]
@@ -121,11 +135,11 @@ class Injector:
             wanted = {"service"} if service else set()
             if kind.of_camera:
                 if not free:
-                    return f"{kind.name}: every camera has one already"
+                    return None
                 camera = camera if camera in free else self._random.choice(free)
                 wanted.add(camera)
             if wanted & self._busy:
-                return f"{kind.name}: left out, the one before goes on"
+                return None
             self._busy |= wanted
         fault = Fault(kind.name, camera if kind.of_camera else None, time.monotonic())
         self.faults.append(fault)
