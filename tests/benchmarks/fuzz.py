@@ -28,7 +28,7 @@ from hostile import Forker, Ran  # noqa: E402
 from hostile_configs import CONFIGS, SECRET  # noqa: E402
 from hostile_models import BUNDLED, damaged  # noqa: E402
 from hostile_videos import damaged_video, write_video  # noqa: E402
-from test_hostile_config import PATHS, put, whole  # noqa: E402
+from test_config_fuzz import PATHS, put, whole  # noqa: E402
 
 _ODD: tuple[object, ...] = (
     None, True, -1, 0, 1, 10**400, 1e308, float("nan"), float("inf"), "", " ", "x" * 3000, "1h", "-1s",
