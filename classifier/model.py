@@ -87,7 +87,7 @@ class ActionModel:
             raise ModelError(f"{name}: damaged metadata ({error}): train or fetch it again") from error
         if self._rejection is not None and len(self._session.get_outputs()) != 2:
             raise ModelError(f"{name}: says when to reject but gives no distance: train or fetch it again")
-        if self._session.get_outputs()[0].shape[-1] != len(set(self.labels)):
+        if self._session.get_outputs()[0].shape[-1:] != [len(set(self.labels))]:
             raise ModelError(f"{name}: labels do not fit the output: train or fetch it again")
         plausible = 0 < self.rate <= 1000 and 0 < self.seconds <= 3600
         if not plausible or shape[1] != self.samples:
