@@ -42,7 +42,9 @@ class Soak:
         self.world, self.stop = world, stop
         self.failures: list[str] = []
         self.sampler = Sampler(world, options.out / "samples.csv")
-        self.injector = Injector(world, options.seed, reload=not options.no_reload, restarts=options.restarts)
+        self.injector = Injector(
+            world, options.seed, reload=not options.no_reload, restarts=options.restarts, only=options.only
+        )
         self.origin = time.monotonic()
         self._options = options
         self._wrong: dict[str, float] = {}

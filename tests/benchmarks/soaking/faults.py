@@ -70,12 +70,13 @@ class Injector:
         seed: of the plan.
         reload: whether the daemon understands SIGHUP.
         restarts: how often it is killed or stopped.
+        only: part of the names of the kinds that are wanted; empty for all.
     """
 
-    def __init__(self, world: World, seed: int, *, reload: bool, restarts: int) -> None:
+    def __init__(self, world: World, seed: int, *, reload: bool, restarts: int, only: str = "") -> None:
         self.faults: list[Fault] = []
         self._world, self._random = world, Random(seed)
-        self._kinds = [kind for kind in KINDS if reload or not kind.reload]
+        self._kinds = [kind for kind in KINDS if (reload or not kind.reload) and only in kind.name]
         if any(line.startswith("disk full") for line in world.unavailable):
             self._kinds = [kind for kind in self._kinds if kind.name != "disk full"]
         self._plan = self._shuffled()
