@@ -144,6 +144,7 @@ def main() -> int:
     parser.add_argument(
         "--restarts", type=int, default=3, help="times the daemon is killed or stopped, in the first third"
     )
+    parser.add_argument("--only", default="", help="faults whose name contains this")
     parser.add_argument("--no-reload", action="store_true", help="no SIGHUP")
     parser.add_argument(
         "--warm-up", type=float, default=5.0, help="minutes of each process before it may not grow"
