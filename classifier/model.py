@@ -80,16 +80,17 @@ class ActionModel:
             self.rate = float(metadata["rate"])
             self.seconds = float(metadata["seconds"])
             self.thresholds: Mapping[str, float] = _thresholds(metadata.get("thresholds", "{}"))
-            self.held_out = frozenset(json.loads(metadata.get("held_out", "[]")))
+            self.held_out = frozenset(map(str, json.loads(metadata.get("held_out", "[]"))))
             rule = metadata.get("rejection")
             self._rejection = None if rule is None else Rejection.parse(rule)
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, TypeError, RecursionError) as error:
             raise ModelError(f"{name}: damaged metadata ({error}): train or fetch it again") from error
         if self._rejection is not None and len(self._session.get_outputs()) != 2:
             raise ModelError(f"{name}: says when to reject but gives no distance: train or fetch it again")
-        if self._session.get_outputs()[0].shape[-1] != len(set(self.labels)):
+        if self._session.get_outputs()[0].shape[-1:] != [len(set(self.labels))]:
             raise ModelError(f"{name}: labels do not fit the output: train or fetch it again")
-        if not (self.rate > 0 and self.seconds > 0) or shape[1] != self.samples:
+        plausible = 0 < self.rate <= 1000 and 0 < self.seconds <= 3600
+        if not plausible or shape[1] != self.samples:
             raise ModelError(f"{name}: rate and seconds do not fit the input: train or fetch it again")
 
     @property

@@ -165,7 +165,7 @@ def load_expectations(
             else:
                 problems += _unknown(name, found[name], rules, zones, document)
     if problems:
-        raise ConfigError(format_problems(path, problems))
+        raise ConfigError(format_problems(path, problems, document.secrets))
     return found
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from daemon.frames import to_bgr
 from daemon.masking import mask_source, mask_url
+from daemon.opening import MAX_PIXELS, what_may_be_opened
 from daemon.resolving import Resolver
 from daemon.source_types import CaptureError, EndOfStream, Reason
 
@@ -79,11 +80,11 @@ class FfmpegSource:
     ) -> None:
         self._name, self._live, self._timeout = mask_source(source), "://" in source, read_timeout
         self.damaged = 0
-        options: dict[str, str] = {}
+        options = what_may_be_opened(source)
         started = time.monotonic()
         if self._live:
             self._look_up(source, started + open_timeout, resolver, cancelled)
-            options = {"err_detect": "explode"}
+            options |= {"err_detect": "explode"}
         if source.lower().startswith(("rtsp://", "rtsps://")):
             options |= {
                 "rtsp_transport": transport,
@@ -92,7 +93,8 @@ class FfmpegSource:
                 "fpsprobesize": "0",  # else it waits for twenty frames, to guess a rate that is not needed
             }
         try:
-            self._container = av.open(source, options=options, timeout=(open_timeout, read_timeout))
+            address = source if self._live else f"file:{source}"  # a path may look like an address
+            self._container = av.open(address, options=options, timeout=(open_timeout, read_timeout))
         except (av.error.FFmpegError, OSError, ValueError) as error:
             elapsed = time.monotonic() - started
             raise _capture_error(error, f"{self._name}: cannot be opened", open_timeout, elapsed) from None
@@ -102,6 +104,7 @@ class FfmpegSource:
             self._stream = self._container.streams.video[0]
             if self._stream.codec_context is None:
                 raise CaptureError(Reason.CODEC, f"{self._name}: is in a codec that nothing here decodes")
+            self._stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
             self._stream.codec_context.thread_count = threads
             if threads == 1:
                 self._stream.codec_context.thread_type = "NONE"
@@ -113,7 +116,7 @@ class FfmpegSource:
             raise
         self.rate = _plausible_rate(self._stream)
         self._heals = self._stream.codec_context.name in _HEALS_AT_KEYFRAMES
-        self._damaged_in_a_row = 0
+        self._damaged_in_a_row, self._any = 0, False  # and whether there was any picture
         self._last = time.monotonic()
         self._pictures = self._decode()
 
@@ -126,6 +129,9 @@ class FfmpegSource:
             if self._live and time.monotonic() - started >= _TIMED_OUT * self._timeout:
                 message = f"{self._name}: reading failed: no data for {self._timeout:g} s"
                 raise CaptureError(Reason.TIMEOUT, message) from None
+            if not self._live and not self._any:
+                message = f"{self._name}: holds no picture that can be decoded"
+                raise CaptureError(Reason.CODEC, message) from None
             raise EndOfStream(f"{self._name}: ended") from None
         except (av.error.FFmpegError, OSError) as error:
             elapsed = time.monotonic() - started
@@ -175,7 +181,7 @@ class FfmpegSource:
                 if frame.is_corrupt:
                     self.damaged += 1
                     continue
-                self._damaged_in_a_row = 0
+                self._damaged_in_a_row, self._any = 0, True
                 yield _FfmpegPicture(frame)
 
 
@@ -212,6 +218,8 @@ def _reason(error: Exception) -> Reason:
     if isinstance(
         error, (av.error.InvalidDataError, av.error.DecoderNotFoundError, av.error.PatchWelcomeError)
     ):
+        return Reason.CODEC
+    if getattr(error, "errno", None) == errno.EINVAL:  # of a kind that is not opened, or too large
         return Reason.CODEC
     if isinstance(error, (av.error.HTTPError, OSError)):
         return Reason.TIMEOUT if getattr(error, "errno", None) == errno.ETIMEDOUT else Reason.NETWORK

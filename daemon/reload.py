@@ -22,6 +22,7 @@ from daemon.engines import Engines
 from daemon.errors import exit_status
 from daemon.masking import mask_url
 from daemon.media import MediaLibrary
+from daemon.model_trial import try_models
 from daemon.pipeline import watches_fights
 from daemon.storage import state_folder
 from daemon.topics import Topics
@@ -194,6 +195,8 @@ def _prepare(config: Config, running: Running) -> Prepared:
             "storage.path: needs a restart (systemctl restart posewatch): messages wait in the present folder"
         )
     changes, topics = compare(running.config, config), Topics(config.mqtt.prefix)
+    notify.extend_timeout(LOADING)
+    try_models(config.cameras[name] for name in (*changes.added, *changes.reconnected, *changes.adjusted))
     engines = engines_for(config, running.engines, running.worker_count(config))
     media = running.media.following(config, topics)
     added = {name: running.make_channel(name, config, topics, media) for name in changes.added}

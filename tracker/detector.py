@@ -24,6 +24,8 @@ FloatArray = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
 
 _DYNAMIC_SIDE = 640  # input side of a model that leaves it open and names none
+_MOST_PIXELS = 4096 * 4096  # of an input: what a file claims must not fill the memory
+_LONGEST_METADATA = 1_000_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Detector:
         self.name = path.stem
         self._input = inputs[0].name
         self._dtype = _INPUT_TYPES[inputs[0].type]
-        self.input_size = _input_size(inputs[0].shape, metadata)
+        self.input_size = _input_size(path, inputs[0].shape, metadata)
         decoder = self._recognise(path, metadata)
         self._decoders = {self.input_size: decoder}  # by input size, of which there are few
         self._head = decoder.head
@@ -181,7 +183,12 @@ class Detector:
                 f"{path}: output {list(output.shape)} is of no known detector: YOLOX gives "
                 "(1, cells, 5+classes), ultralytics (1, 4+classes, cells) or (1, boxes, 6)"
             )
-        return HeadDecoder(*found, height=height, width=width, label=_person_label(path, metadata))
+        decoder = HeadDecoder(*found, height=height, width=width, label=_person_label(path, metadata))
+        try:
+            decoder(output, self._score)
+        except (IndexError, ValueError) as error:
+            raise ModelError(f"{path}: its output has no class {decoder.label}: export it again") from error
+        return decoder
 
 
 _INPUT_TYPES: dict[str, npt.DTypeLike] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -196,15 +203,18 @@ def _blob(canvas: Image, head: Head, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     return rgb.astype(dtype, copy=False)
 
 
-def _input_size(shape: Sequence[int | str | None], metadata: dict[str, str]) -> tuple[int, int]:
+def _input_size(path: Path, shape: Sequence[int | str | None], metadata: dict[str, str]) -> tuple[int, int]:
     """Width and height of the input; for open dimensions what the export names, else 640."""
     named = _literal(metadata.get("imgsz"))
-    if not (isinstance(named, (list, tuple)) and len(named) == 2):
+    sides = isinstance(named, (list, tuple)) and all(type(side) is int and side > 0 for side in named)
+    if not (sides and len(named) == 2):
         named = (_DYNAMIC_SIDE, _DYNAMIC_SIDE)
     height, width = (
-        dimension if _is_fixed(dimension) else int(default)
+        dimension if _is_fixed(dimension) else default
         for dimension, default in zip(shape[2:], named, strict=True)
     )
+    if width * height > _MOST_PIXELS:
+        raise ModelError(f"{path}: takes images of {width}x{height}: choose a model of at most 4096x4096")
     return width, height
 
 
@@ -220,7 +230,9 @@ def _person_label(path: Path, metadata: dict[str, str]) -> int:
     if not isinstance(names, dict) or all(str(index) == str(name) for index, name in names.items()):
         return 0  # no names, or ultralytics' stand-ins for them: the number of each class
     people = [
-        int(index) for index, name in names.items() if str(name).lower() in ("person", "people", "human")
+        int(index)
+        for index, name in names.items()
+        if str(index).isdecimal() and str(name).lower() in ("person", "people", "human")
     ]
     if people:
         return people[0]
@@ -232,7 +244,9 @@ def _person_label(path: Path, metadata: dict[str, str]) -> int:
 
 
 def _literal(text: str | None) -> Any:
+    if text is None or len(text) > _LONGEST_METADATA:
+        return None
     try:
-        return None if text is None else ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None

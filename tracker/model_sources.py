@@ -47,6 +47,7 @@ _WHEEL_OPTIONS = ("--platform=manylinux_2_28_x86_64", "--python-version=3.12", "
 _STORAGE = "https://storage.googleapis.com/mediapipe-assets/modules/pose_landmark/"
 _TIMEOUT = 15.0  # seconds without data
 _DOWNLOAD_LIMIT = 900.0  # seconds of a whole download
+_MOST_UNPACKED = 1 << 30  # bytes of a .tgz; the npm package has a tenth
 _BLOCK = 1 << 18  # bytes
 _ZIP, _GZIP = b"PK", b"\x1f\x8b"  # how archives begin
 
@@ -247,8 +248,12 @@ def _from_zip(path: Path) -> dict[str, bytes]:
 
 def _from_tar(path: Path) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
+    unpacked = 0
     with tarfile.open(path, "r:gz") as archive:
         for entry in archive:
+            unpacked += max(0, entry.size)
+            if unpacked > _MOST_UNPACKED:  # going on means unpacking it
+                raise StoreError(f"{path}: unpacks to more than any package of ours: download it again")
             member = archive.extractfile(entry) if entry.isreg() and _size_is_known(entry.size) else None
             if member is not None:
                 found |= _recognised(member)

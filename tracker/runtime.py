@@ -61,14 +61,25 @@ def create_session(
             "or install the onnxruntime build that has it"
         )
     try:
-        return ort.InferenceSession(
+        session = ort.InferenceSession(
             path if isinstance(path, bytes) else str(path), sess_options=_options(threads), providers=wanted
         )
+        _readable(session)
     except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
         reason = " ".join(str(error).split())
         raise ModelError(
             f"{name}: not a usable ONNX model, fetch it again or replace it ({reason})"
         ) from error
+    if not session.get_inputs() or not session.get_outputs():
+        raise ModelError(f"{name}: has no input or no output: replace it")
+    return session
+
+
+def _readable(session: ort.InferenceSession) -> None:
+    """Names and metadata are text here or never."""
+    for one in (*session.get_inputs(), *session.get_outputs()):
+        str(one.name)
+    dict(session.get_modelmeta().custom_metadata_map)
 
 
 def _options(threads: int) -> ort.SessionOptions:

@@ -87,6 +87,8 @@ class FightModel(Looker):
         try:
             self.seconds, self.shortest = float(metadata["seconds"]), float(metadata["shortest"])
             self.least, self.interval = int(metadata["least"]), float(metadata["interval"])
+            if not (0 < self.seconds <= 60 and 0 < self.shortest <= 60 and 0 < self.interval <= 60):
+                raise ValueError("times out of range")
         except (KeyError, ValueError) as error:
             raise ModelError(f"{path}: damaged metadata ({error}): fetch it again") from error
         super().__init__(look_beside(path), threads)

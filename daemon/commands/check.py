@@ -33,8 +33,10 @@ def run(options: argparse.Namespace) -> int:
     from daemon.config.rules import rules_of
     from daemon.engines import Engines
     from daemon.masking import mask_source
+    from daemon.model_trial import try_models
 
     config = load_config(options.config)
+    try_models(config.cameras.values())
     broker = f"{config.mqtt.host}:{config.mqtt.port}" if config.mqtt.enabled else "off"
     print(f"{options.config}: ok, {len(config.cameras)} cameras, MQTT {broker}")
     engines = Engines()

@@ -63,9 +63,11 @@ def add_replay(subparsers: Subparsers) -> None:
 def run(options: argparse.Namespace) -> int:
     """Replays; progress and summary go to stderr so that stdout is free for events."""
     from daemon.config import load_config
-    from daemon.replay import ReplayOutputs, replay
+    from daemon.model_trial import try_models
+    from daemon.replay import ReplayOutputs, pick_camera, replay
 
     config = load_config(options.config)
+    try_models([pick_camera(config, options.camera)[1]])
     expected = _expected(options, config)
     line = ProgressLine()
     try:

@@ -29,6 +29,7 @@ def run(options: argparse.Namespace) -> int:
     """Loads the configuration and the models, then watches."""
     from daemon.config import load_config
     from daemon.logs import configure_logging
+    from daemon.model_trial import try_models
     from daemon.service import Service
     from daemon.signals import Signals
 
@@ -39,4 +40,5 @@ def run(options: argparse.Namespace) -> int:
     with contextlib.suppress(OSError, RuntimeError, ValueError):  # without standard error
         faulthandler.enable()  # stacks to the journal where a library crashes: names and lines, no values
     logging.getLogger(__name__).info("loading config=%s", options.config)
+    try_models(config.cameras.values())
     return Service(config, Path(options.config), signals=signals).run()

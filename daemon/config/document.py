@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from daemon.config.files import FileRefusedError, read_small_text
+
 __all__ = ["Document", "KeyPath", "Problem", "dotted", "parse_document", "read_secret"]
 
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -23,7 +25,10 @@ _VARIABLE = re.compile(
 )
 _SECRET_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _MAX_DEPTH = 64
-_MAX_NODES = 100_000  # aliases of aliases ("billion laughs") end here
+_MAX_NODES = 50_000  # aliases of aliases ("billion laughs") end here; reading so many takes a second
+_TOO_LARGE = "too deep or too many values for a configuration (an alias inside itself?)"
+_SECRET_LIMIT = 65_536  # bytes
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,11 @@ class Document:
     hidden_values: list[tuple[KeyPath, str, str]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What must not be shown, wherever it is from."""
+        return frozenset(value for _, _, value in self.hidden_values)
+
     def line(self, path: KeyPath) -> int:
         """The line of the path, else of its nearest parent that has one."""
         while path and path not in self.lines:
@@ -80,9 +90,11 @@ def read_secret(name: str, environment: Mapping[str, str]) -> str:
     folders = [*([Path(credentials)] if credentials else []), Path("/run/secrets")]
     for folder in folders:
         try:
-            return (folder / name).read_text(encoding="utf-8").rstrip("\r\n")
+            return read_small_text(folder / name, _SECRET_LIMIT).rstrip("\r\n")
         except (FileNotFoundError, NotADirectoryError):
             continue
+        except FileRefusedError as error:
+            raise ValueError(f"secret {name!r} cannot be read: {error}") from None
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise ValueError(f"secret {name!r} cannot be read: {reason}") from None
@@ -96,7 +108,7 @@ def parse_document(text: str, environment: Mapping[str, str] | None = None) -> D
     """Parses one YAML document; mistakes are in `problems` of what is returned."""
     document = Document()
     try:
-        loader = yaml.SafeLoader(text)  # refuses control characters
+        loader = _Loader(text)  # refuses control characters
     except yaml.YAMLError as error:
         document.problems.append(Problem(1, (), f"not valid YAML: {' '.join(str(error).split())}"))
         return document
@@ -113,8 +125,8 @@ def parse_document(text: str, environment: Mapping[str, str] | None = None) -> D
         document.problems.append(Problem(line, (), f"not valid YAML: {what or error}{column}"))
     except yaml.YAMLError as error:
         document.problems.append(Problem(1, (), f"not valid YAML: {' '.join(str(error).split())}"))
-    except _TooLargeError as error:
-        document.problems.append(Problem(1, (), str(error)))
+    except (_TooLargeError, RecursionError):
+        document.problems.append(Problem(1, (), _TOO_LARGE))
     finally:
         loader.dispose()
     return document
@@ -122,6 +134,18 @@ def parse_document(text: str, environment: Mapping[str, str] | None = None) -> D
 
 class _TooLargeError(Exception):
     """The document has more nodes or levels than a configuration can need."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Counts while it reads: a document is given up before all of it is in memory."""
+
+    _count = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self._count += 1
+        if self._count > _MAX_NODES:
+            raise _TooLargeError
+        return super().compose_node(parent, index)
 
 
 class _Builder:
@@ -134,7 +158,7 @@ class _Builder:
     def build(self, node: yaml.Node, path: KeyPath) -> Any:
         self._nodes += 1
         if len(path) > _MAX_DEPTH or self._nodes > _MAX_NODES:
-            raise _TooLargeError("too deep or too many values for a configuration (an alias inside itself?)")
+            raise _TooLargeError
         self._document.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -155,6 +179,9 @@ class _Builder:
                 self._problem(line, path, "keys must be plain words")
                 continue
             key = str(key_node.value)  # as written: `off:` and `1:` are names here
+            if _CONTROL.search(key):
+                self._problem(line, path, "a key holds a control character")
+                continue
             if key in first:
                 self._problem(line, (*path, key), f"given twice, first in line {first[key]}: keep one")
                 continue
@@ -174,9 +201,9 @@ class _Builder:
             if isinstance(node, yaml.SequenceNode):
                 yield from self._merged_pairs(node.value, path)
             elif isinstance(node, yaml.MappingNode):
-                self._nodes += 1
+                self._nodes += 1 + len(node.value)
                 if self._nodes > _MAX_NODES:
-                    raise _TooLargeError("too many values for a configuration (an alias inside itself?)")
+                    raise _TooLargeError
                 deeper = [value for key, value in node.value if key.tag == "tag:yaml.org,2002:merge"]
                 yield from (pair for pair in node.value if pair[0].tag != "tag:yaml.org,2002:merge")
                 yield from self._merged_pairs(deeper, path)
@@ -204,14 +231,17 @@ class _Builder:
             except UnicodeDecodeError:
                 self._problem(line, path, "holds half of a character (\\ud800 to \\udfff)")
                 return None
+        if isinstance(value, str) and _CONTROL.search(value):
+            self._problem(line, path, "holds a control character")
+            return None
         if isinstance(value, str) and "${" in value:
             self._document.hidden.add(path)
             return self._substitute(value, line, path)
-        if node.tag == "tag:yaml.org,2002:timestamp":
+        if node.tag in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:binary"):
             return value
         try:
             return self._loader.construct_object(node)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, LookupError):  # `!!bool maybe`
             return value
 
     def _substitute(self, text: str, line: int, path: KeyPath) -> str:
@@ -233,7 +263,10 @@ class _Builder:
                 )
             return ""
 
-        return _VARIABLE.sub(replace, text)
+        end = (
+            text.rfind("}") + 1
+        )  # what is open after it is none; looking for its end again and again is slow
+        return _VARIABLE.sub(replace, text[:end]) + text[end:].replace("$${", "${")
 
     def _problem(self, line: int, path: KeyPath, text: str) -> None:
         self._document.problems.append(Problem(line, path, text))

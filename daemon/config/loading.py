@@ -46,5 +46,5 @@ def load_config(path: Path | str, *, environment: Mapping[str, str] | None = Non
     elif not problems:
         problems.append(Problem(1, (), "must hold settings: `cameras:` with at least one camera"))
     if problems or config is None:
-        raise ConfigError(format_problems(path, problems))
+        raise ConfigError(format_problems(path, problems, document.secrets))
     return config

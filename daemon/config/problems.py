@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from daemon.config.document import Document, KeyPath, Problem, dotted
 from daemon.config.errors import ConfigError
+from daemon.config.files import FileRefusedError, read_small_text
 from daemon.config.known_keys import MOVED, KnownKeys, nearest
 from daemon.config.overrides import origin
 from daemon.config.references import UnknownNamesError
@@ -20,6 +22,10 @@ __all__ = ["format_problems", "problems_of", "read_text"]
 
 _SECRET_KEYS = frozenset({"url", "username", "password"})
 _MAX_SHOWN = 60
+_MAX_LINES = 50  # of problems that are told
+_MAX_LENGTH = 500  # characters of one of them
+_SHORTEST_SECRET = 3
+_MAX_SIZE = 500_000  # bytes of a configuration: some thousand cameras
 
 
 def read_text(path: Path, hint: str) -> str:
@@ -29,9 +35,11 @@ def read_text(path: Path, hint: str) -> str:
         ConfigError: the file cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return read_small_text(path, _MAX_SIZE)
     except FileNotFoundError:
         raise ConfigError([f"{path}: no such file: {hint}"]) from None
+    except FileRefusedError as error:
+        raise ConfigError([f"{path}: {error}: {hint}"]) from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigError([f"{path}:{line}: is not UTF-8 text: save it as UTF-8"]) from None
@@ -39,14 +47,41 @@ def read_text(path: Path, hint: str) -> str:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
 
 
-def format_problems(path: Path, problems: Sequence[Problem]) -> list[str]:
-    """A line for each mistake, in the order of the file: `FILE:LINE: KEY: what is wrong`."""
+def format_problems(
+    path: Path, problems: Sequence[Problem], secrets: Collection[str] = frozenset()
+) -> list[str]:
+    """A line for each mistake, in the order of the file: `FILE:LINE: KEY: what is wrong`; the first fifty.
+
+    Args:
+        path: of the file.
+        problems: the mistakes.
+        secrets: texts that are not shown, in whatever way they got into a mistake.
+    """
     lines = []
+    hide = _hider(secrets)
     # What is wrong with a secret or a variable also fails validation; say the cause only.
     for problem in sorted(problems, key=lambda problem: problem.line):
         key = f"{dotted(problem.path)}: " if problem.path else ""
-        lines.append(mask_url(f"{path}:{problem.line}: {key}{problem.text}"))
-    return list(dict.fromkeys(lines))
+        lines.append(_printable(f"{path}:{problem.line}: " + mask_url(hide(f"{key}{problem.text}"))))
+    lines = list(dict.fromkeys(lines))
+    if len(lines) > _MAX_LINES:
+        lines[_MAX_LINES:] = [f"{path}: and {len(lines) - _MAX_LINES} more"]
+    return lines
+
+
+def _hider(secrets: Collection[str]) -> Callable[[str], str]:
+    """Puts `***` in the place of secrets; shorter than three characters they are in every other word."""
+    words = sorted((one for one in secrets if len(one) >= _SHORTEST_SECRET), key=len, reverse=True)
+    if not words:
+        return lambda text: text
+    pattern = re.compile("|".join(map(re.escape, words)), re.IGNORECASE)  # names are proposed in lower case
+    return lambda text: pattern.sub("***", text)
+
+
+def _printable(line: str) -> str:
+    """One line that shows what it holds; what the file says could pass for another line of ours."""
+    text = line if len(line) <= _MAX_LENGTH else f"{line[:_MAX_LENGTH]} ..."
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def problems_of(
@@ -136,7 +171,7 @@ def _describe(
     elif kind == "union_tag_not_found":
         return "type is missing: add it, such as `type: fall`"
     elif kind == "union_tag_invalid":
-        return _of_unknown_type(details)
+        return _of_unknown_type(details, hidden=_is_hidden(where, document))
     elif kind == "value_error":
         message = message.removeprefix("Value error, ")
     elif message.startswith("Input should be"):
@@ -152,18 +187,30 @@ def _of_wrong_length(details: ErrorDetails) -> str:
     return f"must have at {'least' if short else 'most'} {limit} {entries}"
 
 
-def _of_unknown_type(details: ErrorDetails) -> str:
+def _of_unknown_type(details: ErrorDetails, *, hidden: bool) -> str:
     context = details.get("ctx", {})
     known = str(context["expected_tags"]).replace("'", "").split(", ")
+    if hidden:
+        return f"type must be one of {', '.join(known)}"
     near = nearest(str(context["tag"]), known)
     remedy = f'did you mean "{near}"? There' if near is not None else "there"
     return f"there is no type {str(context['tag'])[:_MAX_SHOWN]!r}: {remedy} are {', '.join(known)}"
 
 
+def _is_hidden(where: KeyPath, document: Document) -> bool:
+    """Whether the value, or what it is part of or its type, came from a secret or a variable."""
+    return any(where[:end] in document.hidden for end in range(len(where) + 1)) or (
+        (*where, "type") in document.hidden
+    )
+
+
 def _shown(value: Any, where: KeyPath, document: Document) -> str:
     """`, not 'x'` for values that may be shown."""
-    secret = any(where[:end] in document.hidden for end in range(len(where) + 1))
-    if secret or any(part in _SECRET_KEYS for part in where) or isinstance(value, (dict, list)):
+    if (
+        _is_hidden(where, document)
+        or any(part in _SECRET_KEYS for part in where)
+        or isinstance(value, (dict, list))
+    ):
         return ""
     if value is None:
         return ", but is empty"

@@ -26,7 +26,10 @@ def parse_size(value: Any) -> int:
     if match is None or (match[3] and not match[2]):
         raise ValueError("must be a size such as 500MB or 2GB, or a number of bytes")
     base, power = 1024 if match[3] else 1000, _POWERS[match[2].upper()]
-    return round(float(match[1]) * math.pow(base, power))
+    size = float(match[1]) * math.pow(base, power)
+    if math.isinf(size):
+        raise ValueError("is larger than any disk")
+    return round(size)
 
 
 ByteSize: TypeAlias = Annotated[

@@ -14,6 +14,7 @@ import av
 import av.error
 from av.video.codeccontext import VideoCodecContext
 
+from daemon.opening import MAX_PIXELS
 from daemon.rtsp.depacketizing import AccessUnit
 from daemon.rtsp.nal import FrameNumbers, classify, is_random_access
 
@@ -101,7 +102,8 @@ class Decoder:
         if self._threads == 1:
             context.thread_type = "NONE"
         # Without it H.265 goes on with a grey picture where one that is needed is missing.
-        context.options = {"flags": "output_corrupt"} if self._take_all else {"err_detect": "explode"}
+        damage = {"flags": "output_corrupt"} if self._take_all else {"err_detect": "explode"}
+        context.options = {**damage, "max_pixels": str(MAX_PIXELS)}
         return context
 
     def _restart(self, unit: AccessUnit) -> None:

@@ -1,0 +1,1 @@
+"""Parts of the soak: footage, servers and relays, faults, the witness, samples and the report."""
