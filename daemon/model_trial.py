@@ -104,7 +104,12 @@ def _load(kind: str, path: Path, size: str) -> None:
 
 def main(kind: str, path: str, size: str) -> int:
     """The trial itself, in the process that is for it; returns its exit status."""
-    for limit, value in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CORE, 0)):
+    # Time as well: whoever started this may be gone, and must leave nothing behind that runs for ever.
+    for limit, value in (
+        (resource.RLIMIT_AS, _MEMORY),
+        (resource.RLIMIT_CPU, int(_SECONDS)),
+        (resource.RLIMIT_CORE, 0),
+    ):
         with contextlib.suppress(OSError, ValueError):  # a lower one holds already
             resource.setrlimit(limit, (value, value))
     try:
