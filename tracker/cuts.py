@@ -12,18 +12,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.edges import CLEAR, block_fit, clearness, edge_field, fit, pick_levels, spectrum
+from tracker.edges import BLOCK, CLEAR, block_fit, clearness, edge_field, fit, pick_levels, spectrum
 
 __all__ = ["CutDetector"]
 
 Floats = NDArray[np.float32]
 
 _EVERY = 5  # frames between two in which the edges of the scene are looked at
-_STANDS_OUT = 4.0  # standard deviations by which edges fit best in their place; those of other scenes reach 3
-_AGREE, _SHARE = (
-    0.3,
-    0.2,
-)  # agreement of a block's edges, and share of blocks: a frame around the picture has less
+_STANDS_OUT, _CLEARLY = 4.5, 1.2  # by which edges fit in their place: in deviations, and than elsewhere
+_AGREE, _SHARE = 0.3, 0.25  # agreement of a block's edges, and share of the blocks
 _ROWS, _COLUMNS, _SAMPLES = 12, 16, 4  # cells, and samples a cell along each side
 
 
@@ -73,8 +70,10 @@ class CutDetector:
 def _same_edges(now: Floats, before: Floats) -> bool:
     """Whether edges are where they were, in whatever light."""
     one, other = edge_field(now), edge_field(before)
+    for field in (one, other):
+        field[:, :BLOCK] = field[:, -BLOCK:] = 0.0  # a frame around the picture is no scene
     best = fit(spectrum(one), spectrum(other))
-    if best.here < _STANDS_OUT or best.here < best.elsewhere:
+    if best.here < max(_STANDS_OUT, _CLEARLY * best.elsewhere):
         return False
     placed = np.roll(one, (-best.shift[0], -best.shift[1]), (0, 1))
     known = clearness(other) > CLEAR
