@@ -18,6 +18,7 @@ __all__ = ["CutDetector"]
 
 Floats = NDArray[np.float32]
 
+_FLASH = 1.6  # ratio of the mean levels of two frames that no movement makes
 _EVERY = 5  # frames between two in which the edges of the scene are looked at
 _STANDS_OUT, _CLEARLY = 4.5, 1.2  # by which edges fit in their place: in deviations, and than elsewhere
 _AGREE, _SHARE = 0.3, 0.25  # agreement of a block's edges, and share of the blocks
@@ -30,6 +31,10 @@ class CutDetector:
     Args:
         same: correlation of the tiny pictures below which two frames show different scenes.
         contrast: standard deviation in grey levels below which a picture says nothing (fog, darkness).
+
+    Attributes:
+        flash: whether the whole picture became brighter or darker at once with the last frame: a light, the
+            click of an infrared filter. What looks at movement takes it for some.
     """
 
     def __init__(self, *, same: float = 0.5, contrast: float = 4.0) -> None:
@@ -38,10 +43,15 @@ class CutDetector:
         self._other: Floats | None = None
         self._levels: Floats | None = None
         self._age = 0
+        self._mean: float | None = None
+        self.flash = False
 
     def update(self, image: NDArray[np.uint8]) -> bool:
         """Whether the next frame, (H, W, 3) uint8, is the second one of another scene."""
         now = _tiny(image)
+        mean = float(now.mean()) + 8.0  # noise of the dark is no light
+        self.flash = self._mean is not None and not 1 / _FLASH < mean / self._mean < _FLASH
+        self._mean = mean
         if now.std() < self._contrast:
             return False  # says nothing, and what comes after it is compared with what was before
         if self._scene is None or _alike(now, self._scene) >= self._same:

@@ -89,3 +89,14 @@ def test_a_frame_around_two_scenes_does_not_make_them_one() -> None:
         image[:, :30] = image[:, -30:] = 128
         image[50:70, 100:300] = 255  # the name of the channel
     assert _cuts(first, first, second, second) == [False, False, False, True]
+
+
+def test_a_light_that_goes_on_or_off_is_a_flash_and_somebody_near_is_none() -> None:
+    room, detector = _furnished(8), CutDetector()
+    near = cv2.rectangle(room.copy(), (100, 40), (360, 360), (20, 30, 25), -1)
+    dark = (room * 0.3).astype(np.uint8)
+    found = []
+    for image in (room, room, near, room, dark, dark, room):
+        detector.update(image)
+        found.append(detector.flash)
+    assert found == [False, False, False, False, True, False, True]
