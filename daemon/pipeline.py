@@ -43,6 +43,8 @@ from tracker.smoothing import OneEuro, PoseSmoother
 
 __all__ = ["CameraPipeline", "FrameResult", "make_tracker", "watches_fights"]
 
+_FLASH, _NEXT_FLASH = 2.0, 10.0  # seconds in which the exposure settles; until it is waited for again
+
 _Boxes: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
@@ -90,6 +92,7 @@ class CameraPipeline:
         self._tracker = make_tracker(name, settings.track)
         self._cuts = CutDetector()
         self._size: tuple[int, ...] | None = None
+        self._flash = float("-inf")  # when the light last changed at once
         self._pacing = DetectorPacing(settings.detect.every)
         self._tracks: list[Track] = []
         self._follower = PoseFollower()
@@ -117,7 +120,10 @@ class CameraPipeline:
             if cut or size not in (None, frame.image.shape):  # boxes in pixels would lie elsewhere
                 cut = True
                 self._tracker.reset()
-                self._fights = None
+            if self._cuts.flash and frame.monotonic - self._flash > _NEXT_FLASH:
+                self._flash = frame.monotonic
+            if cut or frame.monotonic - self._flash < _FLASH:
+                self._fights = None  # it goes by movement, and light looks like much of it
             expected = self._tracker.predict(frame.monotonic)
         with clock.stage("pose"):
             followed = self._follower.follow(frame.image, expected, estimator, frame.monotonic)

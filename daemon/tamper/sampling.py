@@ -11,18 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLOCK", "BLOCKS", "COARSE", "FINE", "Sample", "Sampler", "one_colour", "reduce_blocks"]
+from tracker.edges import BLOCKS, FINE, pick_levels, reduce_blocks
+
+__all__ = ["Sample", "Sampler", "one_colour"]
 
 Floats = NDArray[np.float32]
 
-FINE = (144, 256)
-"""Rows and columns of the finer grid, on which sharpness is measured."""
-COARSE = (72, 128)
-"""Rows and columns of the coarser grid, on which views are compared."""
-BLOCK = 8
-"""Side of a block in cells of the coarser grid."""
-BLOCKS = (COARSE[0] // BLOCK, COARSE[1] // BLOCK)
-"""Rows and columns of blocks."""
 _STEADY = 0.4  # seconds over which noise is averaged out
 _SAME = 1  # level within which colours are the same: fog and snow differ by more, also after a codec
 
@@ -56,10 +50,7 @@ class Sampler:
 
     def sample(self, image: NDArray[np.uint8], monotonic: float) -> Sample:
         """Of a frame (H, W, 3) uint8 BGR, at its time in seconds."""
-        height, width = image.shape[:2]
-        step = max(1, min(width // FINE[1], height // FINE[0]))
-        picked = np.ascontiguousarray(image[step // 2 :: step, step // 2 :: step, 1])
-        now = cv2.resize(picked, (FINE[1], FINE[0]), interpolation=cv2.INTER_AREA).astype(np.float32)
+        now = pick_levels(image)
         steps = _steps(now)
         if self._steady is None or monotonic - self._at > 10 * _STEADY:
             self._steady = now
@@ -95,11 +86,6 @@ def _powers(one: tuple[Floats, ...], other: tuple[Floats, ...]) -> Floats:
         reduce_blocks(first * second) for first, second in zip(one, other, strict=True)
     )
     return np.stack([across + down, wide_across + wide_down])
-
-
-def reduce_blocks(cells: Floats) -> Floats:
-    """(9, 16) means of the blocks of a grid, finer or coarser."""
-    return np.asarray(cv2.resize(cells, (BLOCKS[1], BLOCKS[0]), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def one_colour(image: NDArray[np.uint8]) -> tuple[float, int, int]:

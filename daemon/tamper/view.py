@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.tamper.edges import Fit, block_fit, clearness, edge_field, fit, spectrum
 from daemon.tamper.sampling import Sample
+from tracker.edges import CLEAR, Fit, block_fit, clearness, edge_field, fit, spectrum
 
 __all__ = ["Comparison", "KnownView"]
 
 Floats = NDArray[np.float32]
 
-_CLEAR = 0.03  # mean squared length of the edges of a block that shows something
 _AGREE = 0.3  # of a block that shows what it should
 _DARK = 30.0  # levels below which a block without edges may be one that gets no light
 _POWER = 4.0  # squared levels that count for nothing
@@ -73,7 +72,7 @@ class KnownView:
     @property
     def rich(self) -> bool:
         """Whether it shows enough to be recognised."""
-        return self._edges is not None and int((clearness(self._edges) > _CLEAR).sum()) >= _RICH
+        return self._edges is not None and int((clearness(self._edges) > CLEAR).sum()) >= _RICH
 
     def learn(self, sample: Sample, elapsed: float, found: Comparison | None = None) -> None:
         """Takes in a picture, `elapsed` seconds after the last one; `found` is what it shows of this view."""
@@ -104,13 +103,13 @@ class KnownView:
         """What of it is to be seen in a picture; None while nothing is known."""
         if self._edges is None or self._spectrum is None or self._level is None or self._powers is None:
             return None
-        known = clearness(self._edges) > _CLEAR
+        known = clearness(self._edges) > CLEAR
         if not known.any():
             return None
         field = edge_field(sample.steady)
         best = fit(spectrum(field), self._spectrum)
         placed = np.roll(field, (-best.shift[0], -best.shift[1]), (0, 1))
-        now = clearness(placed) > _CLEAR
+        now = clearness(placed) > CLEAR
         agree = known & now & (block_fit(placed, self._edges) > _AGREE)
         black = ~now & (sample.level < _DARK)
         lit = known & ~black

@@ -15,13 +15,36 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.tamper.sampling import BLOCK, COARSE, reduce_blocks
-
-__all__ = ["Fit", "block_fit", "clearness", "edge_field", "fit", "spectrum"]
+__all__ = [
+    "BLOCK",
+    "BLOCKS",
+    "CLEAR",
+    "COARSE",
+    "FINE",
+    "Fit",
+    "block_fit",
+    "clearness",
+    "edge_field",
+    "fit",
+    "pick_levels",
+    "reduce_blocks",
+    "spectrum",
+]
 
 Floats = NDArray[np.float32]
 
-_CLEAR = 6.0  # levels a cell at which an edge is half as clear as it can be
+FINE = (144, 256)
+"""Rows and columns of levels that are picked of a picture."""
+COARSE = (72, 128)
+"""Rows and columns of edges."""
+BLOCK = 8
+"""Side of a block in cells of edges."""
+BLOCKS = (COARSE[0] // BLOCK, COARSE[1] // BLOCK)
+"""Rows and columns of blocks."""
+CLEAR = 0.03
+"""Mean squared length of the edges of a block that shows something."""
+
+_HALF = 6.0  # levels a cell at which an edge is half as clear as it can be
 _NEAR = 3  # cells around no displacement (2.3 % of the width): masts shake in the wind
 _BESIDE = 4  # cells from which a place is another one
 
@@ -43,6 +66,19 @@ class Fit:
     there: tuple[int, int]
 
 
+def pick_levels(image: NDArray[np.uint8]) -> Floats:
+    """(144, 256) float32 green levels, picked of a frame (H, W, 3): the cost is the same at any size."""
+    height, width = image.shape[:2]
+    step = max(1, min(width // FINE[1], height // FINE[0]))
+    picked = np.ascontiguousarray(image[step // 2 :: step, step // 2 :: step, 1])
+    return cv2.resize(picked, (FINE[1], FINE[0]), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def reduce_blocks(cells: Floats) -> Floats:
+    """(9, 16) means of the blocks of a grid, of levels or of edges."""
+    return np.asarray(cv2.resize(cells, (BLOCKS[1], BLOCKS[0]), interpolation=cv2.INTER_AREA), np.float32)
+
+
 def edge_field(steady: Floats) -> Floats:
     """(72, 128, 2) float32 edges of (144, 256) levels. The top and bottom rows of blocks are left empty.
 
@@ -56,7 +92,7 @@ def edge_field(steady: Floats) -> Floats:
     )
     across, along = right * right, down * down
     squared = across + along
-    weight = 1.0 / (squared + _CLEAR * _CLEAR)
+    weight = 1.0 / (squared + _HALF * _HALF)
     field = cv2.merge([(across - along) * weight, 2.0 * right * down * weight])
     field[:BLOCK] = field[-BLOCK:] = 0.0
     field[:, :1] = field[:, -1:] = 0.0
