@@ -58,7 +58,8 @@ class Watchdog:
             if one.name not in self.hung:
                 self.hangs += 1
                 _log.error(
-                    "hangs what=%s camera=%s seconds=%.0f%s", one.name, one.camera, one.seconds, _stack(one)
+                    "hangs what=%s camera=%s seconds=%.0f stack=%s",
+                    *(one.name, one.camera, one.seconds, _stack(one)),
                 )
         if self.hung and not names:
             _log.warning("goes_on what=%s", ",".join(self.hung))
@@ -86,4 +87,4 @@ def _stack(one: Stuck) -> str:
     if frame is None:
         return ""
     calls = [f"{call.filename}:{call.lineno}:{call.name}" for call in traceback.extract_stack(frame)]
-    return f" stack={' > '.join(calls)!r}"
+    return " > ".join(calls)

@@ -209,7 +209,7 @@ def test_signals_that_come_at_a_bad_time(pose_model: Path, tmp_path: Path) -> No
             config.write_text(text + "performance: {workers: 1}\nlog: {format: json}\n")
             daemon.reload()
             wait_for(lambda: loaded_after(listener, moment), SLOW, "the reload")
-            wait_for(lambda: '"message": "reloaded added=' in daemon.log.read_text(), SLOW, "JSON lines")
+            wait_for(lambda: '"event": "reloaded"' in daemon.log.read_text(), SLOW, "JSON lines")
             wait_for(lambda: usage(daemon)[1] < threads, SLOW, "the second worker's end")
             for number in range(5):
                 for cameras_now in (

@@ -145,7 +145,7 @@ def test_without_systemd_it_ends_by_itself(scene: Callable[..., Scene]) -> None:
     wait_for(lambda: at.listener.people(), SLOW, "people")
     at.begin("hangs", "street")
     assert at.daemon.process.wait(SLOW) == 1
-    assert "giving_up reason='worker-" in at.log()
+    assert 'giving_up reason="worker-' in at.log()
     wait_for(lambda: at.listener.last("status") == "offline", SLOW, "offline")
     assert has_ended(at.listener, "shutdown")
 
