@@ -12,22 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["LATENCY_BUCKETS", "Histogram", "LatencyMeter", "RateMeter", "StageClock"]
+__all__ = ["LATENCY_BUCKETS", "STAGES", "Histogram", "LatencyMeter", "RateMeter", "StageClock"]
 
 LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
 """Upper bounds in seconds; what is above the last is in one more bucket."""
 
-_ORDER = (
-    "read",
-    "tamper",
-    "detect",
-    "track",
-    "pose",
-    "action",
-    "fight",
-    "report",
-    "media",
-)  # the way of a frame
+STAGES = ("read", "tamper", "detect", "track", "pose", "action", "fight", "report", "media")
+"""The way of a frame."""
 
 
 class StageClock:
@@ -63,7 +54,7 @@ class StageClock:
 
     def milliseconds(self) -> dict[str, float]:
         """Mean milliseconds a frame by stage, in a frame's order; a call, where frames were not counted."""
-        known = [name for name in _ORDER if name in self.seconds]
+        known = [name for name in STAGES if name in self.seconds]
         names = [*known, *(name for name in self.seconds if name not in known)]
         return {name: 1000.0 * self.seconds[name] / (self.frames or self.calls[name]) for name in names}
 

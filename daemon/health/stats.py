@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from daemon.figures import CameraFigures, ServiceFigures
+from daemon.timing import STAGES
 
 __all__ = ["stage_milliseconds", "stats_payload"]
-
-_ORDER = ("read", "detect", "track", "pose", "action", "fight", "tamper", "report", "media")
 
 
 def stats_payload(figures: ServiceFigures) -> dict[str, Any]:
@@ -34,7 +33,7 @@ def stage_milliseconds(camera: CameraFigures) -> dict[str, float]:
     """Mean milliseconds a processed frame by stage, in the order of a frame's way; none before the first."""
     if not camera.frames_processed:
         return {}
-    known = [name for name in _ORDER if name in camera.stages]
+    known = [name for name in STAGES if name in camera.stages]
     names = [*known, *(name for name in camera.stages if name not in known)]
     return {name: round(1000.0 * camera.stages[name].seconds / camera.frames_processed, 3) for name in names}
 
