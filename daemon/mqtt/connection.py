@@ -144,6 +144,9 @@ class Connection:
             with contextlib.suppress(OSError):
                 connected.shutdown(socket.SHUT_RDWR)
         self._client.loop_stop()
+        # Else its sockets stay open until the collector of cycles finds the two of us.
+        self._client.on_connect = self._client.on_disconnect = self._client.on_publish = None
+        self._client.on_message = self._client.on_socket_open = None
 
     def _make_client(self, will: tuple[str, str]) -> mqtt.Client:
         settings = self._settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
+import psutil
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from servers import MOSQUITTO, Broker, Gate, wait_for
@@ -331,6 +333,22 @@ def test_a_huge_command_fills_no_memory(tmp_path, caplog):
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="of Linux")
+def test_a_connection_that_is_closed_leaves_no_socket_open(tmp_path):
+    with Broker(tmp_path) as broker:
+        settings = MqttConfig(host="127.0.0.1", port=broker.port)
+        before = psutil.Process().num_fds()
+        gc.disable()  # the collector of cycles may come late
+        try:
+            for politely in (True, False, True, False):
+                connection = Connection(settings, ("a", "b"), lambda *_: None, threading.Event())
+                connection.open()
+                connection.close(politely=politely)
+            del connection
+            assert psutil.Process().num_fds() == before
+        finally:
+            gc.enable()
+
+
 def test_what_is_not_acknowledged_ends_the_connection_after_half_a_keep_alive():
     """The system's own limit is a quarter of an hour, the keep-alive's a minute."""
     connection = Connection(MqttConfig(keepalive=30), ("a", "b"), lambda *_: None, threading.Event())
