@@ -103,7 +103,8 @@ class Cameras:
         channel = self._channels.pop(name)
         self._disconnect(channel)
         self.scheduler.remove(name)
-        channel.closed = True
+        with channel.telling:
+            channel.closed = True
         self._publish(channel.close(EndReason.CONFIG))
 
     def change(self, name: str, successor: Successor, restore: Callable[[Channel], None]) -> None:
@@ -129,15 +130,20 @@ class Cameras:
         self._channels = {name: self._channels[name] for name in names}
 
     def switch(self, channel: Channel, on: bool) -> None:
-        """Switches a camera on or off."""
+        """Switches a camera on or off.
+
+        Raises:
+            BusyError: its frame is in hand for too long; nothing was changed.
+        """
         if on == channel.enabled or not self._running:
             return
-        channel.enabled = on
         if on:
+            channel.enabled = True
             channel.camera.start()
             return
-        channel.camera.stop()
         with held(channel):
+            channel.enabled = False
+            channel.camera.stop()
             self._publish(channel.end(EndReason.SWITCHED_OFF))
 
     def leave(self, deadline: Deadline) -> None:
@@ -156,7 +162,8 @@ class Cameras:
         """Ends whatever is open, also where a worker hangs with a frame."""
         for channel in self:
             free = channel.lock.acquire(timeout=0.05)
-            channel.closed = True
+            with channel.telling:
+                channel.closed = True
             try:
                 close = channel.close if free else channel.close_as_told
                 self._publish(close(EndReason.SHUTDOWN))
@@ -185,7 +192,11 @@ class Cameras:
             if not channel.enabled or channel.closed:
                 return  # switched off or removed while this frame waited
             failed = channel.failed
-            self._publish(channel.process(frame, engines))
+            messages = channel.process(frame, engines)
+            with channel.telling:
+                if channel.closed:
+                    return  # it has ended without this frame, which took too long
+                self._publish(messages)
         channel.latency.add(time.monotonic() - frame.monotonic)
         if channel.failed != failed:
             self._tell(channel)
@@ -210,16 +221,17 @@ class Cameras:
 
     def _tell(self, channel: Channel, *, again: bool = True) -> None:
         """Says how a camera is; not `again` where nothing but its rate can have changed."""
-        if channel.closed:
-            return
-        status: CameraStatus = channel.status
-        now = (status.state, status.reason)
-        if not again and now == channel.told:
-            return
-        channel.told = now
-        reason = status.reason.value if status.reason else None
-        _log.info(
-            "camera_state camera=%s state=%s reason=%s fps=%s",
-            channel.name, status.state.value, reason, status.fps,
-        )  # fmt: skip
-        self._publish([reports.camera_status(self.topics, channel.name, status)])
+        with channel.telling:  # two threads may have something to tell: the later state is the last one said
+            if channel.closed:
+                return
+            status: CameraStatus = channel.status
+            now = (status.state, status.reason)
+            if not again and now == channel.told:
+                return
+            channel.told = now
+            reason = status.reason.value if status.reason else None
+            _log.info(
+                "camera_state camera=%s state=%s reason=%s fps=%s",
+                channel.name, status.state.value, reason, status.fps,
+            )  # fmt: skip
+            self._publish([reports.camera_status(self.topics, channel.name, status)])

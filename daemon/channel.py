@@ -58,6 +58,9 @@ class Successor:
 class Channel:
     """One camera with its pipeline and its figures. The lock orders what is published for the camera.
 
+    Whoever publishes without it (how the camera is) or at the end of a frame also holds `telling` and looks
+    whether the camera is `closed`: nothing may follow what was said last of it.
+
     Args:
         name: the camera's name in the configuration.
         settings: its effective settings.
@@ -83,7 +86,7 @@ class Channel:
         self.pipeline = self._make_pipeline()
         self.camera = Camera(name, settings)
         self.latency = LatencyMeter()
-        self.lock = threading.Lock()
+        self.lock, self.telling = threading.Lock(), threading.Lock()
         self.enabled = settings.enabled
         self.closed = False  # removed: whoever has a frame of it in hand publishes nothing any more
         self.models: ModelVersions = {}
@@ -96,6 +99,7 @@ class Channel:
         self.failed: float | None = None  # UTC epoch seconds since when its code fails
         self._in_a_row = 0
         self._backoff = Backoff(*_RESTART)
+        self._profile_is_due = False
         self._retry_at = self._restarted_at = self._logged_at = float("-inf")  # monotonic seconds
         self.told: tuple[CameraState, Reason | None] | None = None  # in its status topic
 
@@ -142,11 +146,12 @@ class Channel:
 
     def process(self, frame: Frame, engines: Engines) -> list[Message]:
         """What a frame leads to. The caller holds the lock."""
+        before = self._follow_profile()
         try:
             result = self.pipeline.process(frame, engines)
         except Exception as error:
             self._note(error)
-            return self.start_anew() if self.is_broken else []
+            return before + (self.start_anew() if self.is_broken else [])
         now = time.monotonic()
         self._in_a_row, self.processed_at = 0, now
         self.frames_processed += 1
@@ -158,7 +163,7 @@ class Channel:
             self.failed = None
         elif self.restarts and now - self._restarted_at > _WELL:
             self._backoff.reset()
-        return result.messages
+        return before + result.messages
 
     @property
     def is_broken(self) -> bool:
@@ -202,8 +207,15 @@ class Channel:
 
     def set_profile(self, name: str | None) -> list[Message]:
         """Goes on with the rules of a profile. The caller holds the lock."""
-        self._profile = name
+        self._profile, self._profile_is_due = name, False
         return self.pipeline.set_profile(name, self.last_captured_at)
+
+    def set_profile_later(self, name: str | None) -> None:
+        """The same with the next frame, where the one in hand does not come to its end."""
+        self._profile, self._profile_is_due = name, True
+
+    def _follow_profile(self) -> list[Message]:
+        return self.set_profile(self._profile) if self._profile_is_due else []
 
     def end(self, reason: EndReason) -> list[Message]:
         """Ends whatever is open; what comes next is new, with new ids. The caller holds the lock."""

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from daemon import reports
-from daemon.cameras import Cameras, held
+from daemon.cameras import BusyError, Cameras, held
 from daemon.channel import Channel
 from daemon.config import Config
+from daemon.deadline import Deadline
 from daemon.homeassistant import BIRTH, birth_topic
 from daemon.messages import Message
-from daemon.mqtt import Publisher, read_choice, read_switch
+from daemon.mqtt import CommandError, Publisher, read_choice, read_switch
 from daemon.mqtt.commands import Handler
 from daemon.switches import Switches
 from daemon.topics import SWITCHES, Topics
@@ -21,6 +22,7 @@ from daemon.topics import SWITCHES, Topics
 __all__ = ["Controls"]
 
 _log = logging.getLogger(__name__)
+_PATIENCE = 5.0  # seconds to wait for the frames that are in hand
 
 
 class Controls:
@@ -98,13 +100,16 @@ class Controls:
         with self.lock:
             if channel.closed:
                 return
-            if switch == "alerts":
-                self._switches.set_alerts(channel.name, on)
-                with held(channel):
-                    self._publish(channel.set_alerts(on))
-            else:
-                self._switches.set_enabled(channel.name, on, channel.settings.enabled)
-                cameras.switch(channel, on)
+            try:
+                if switch == "alerts":
+                    with held(channel):
+                        self._publish(channel.set_alerts(on))
+                    self._switches.set_alerts(channel.name, on)
+                else:
+                    cameras.switch(channel, on)
+                    self._switches.set_enabled(channel.name, on, channel.settings.enabled)
+            except BusyError as error:
+                raise CommandError(f"{error}: nothing was switched") from error
             self._publish([reports.switch_state(self._topics, channel.name, switch, on)])
         _log.info("switched camera=%s switch=%s on=%s", channel.name, switch, on)
 
@@ -118,9 +123,14 @@ class Controls:
 
     def go_by_profile(self, cameras: Cameras) -> None:
         """Lets every camera go on with the rules of the profile that is in use."""
+        patience = Deadline(_PATIENCE)
         for channel in cameras:
-            with held(channel):
-                self._publish(channel.set_profile(self.profile))
+            try:
+                with held(channel, patience.left()):
+                    self._publish(channel.set_profile(self.profile))
+            except BusyError as error:  # one camera's, which must not leave the others without the profile
+                channel.set_profile_later(self.profile)
+                _log.warning("profile_waits camera=%s reason=%r", channel.name, str(error))
 
     def _on_home_assistant(self, payload: bytes) -> None:
         """It has just started: a broker that forgot what is retained would leave it without devices."""

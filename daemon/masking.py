@@ -17,10 +17,10 @@ MIN_SECRET = 4
 _MASK = "***"
 # scheme://user:password@host, for passwords that hold @ or : too: up to the last @ before the path. Cameras
 # are often given with a / in the password, so what follows the @ must look like a host.
-_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<userinfo>[^\s\"'<>/?#]*)@")
-_USERINFO_SLASH = re.compile(
-    r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<userinfo>[^\s\"'<>:@/]+:[^\s\"'<>@]*)@"
-)
+# Bounded, since cameras and brokers choose texts: each part is looked for from every character before it.
+_SCHEME = r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{0,30}://)"
+_USERINFO = re.compile(_SCHEME + r"(?P<userinfo>[^\s\"'<>/?#]*)@")
+_USERINFO_SLASH = re.compile(_SCHEME + r"(?P<userinfo>[^\s\"'<>:@/]+:[^\s\"'<>@]{0,1024})@")
 _SECRET_KEYS = (
     r"(?:[a-z0-9_-]*(?:password|passwd|pwd|secret|token|api_?key|auth)|pass|psw|pw|usr|user|username|login)"
 )

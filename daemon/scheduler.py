@@ -100,6 +100,7 @@ class Scheduler(Generic[_SourceT, _FrameT, _ContextT]):
         self._taken_at = time.monotonic()
         self._number = 0
         self.errors: dict[str, int] = {}
+        self._left: list[_Worker[_ContextT]] = []  # that have a last frame in hand
         self._workers: list[_Worker[_ContextT]] = [self._hire(context) for context in contexts]
 
     @property
@@ -163,6 +164,7 @@ class Scheduler(Generic[_SourceT, _FrameT, _ContextT]):
             had = {id(worker.context) for worker in self._workers}
             for worker in self._workers:
                 worker.leaving = id(worker.context) not in wanted
+            self._left = [one for one in (*self._left, *self._workers) if one.leaving and one.camera]
             self._workers = [worker for worker in self._workers if not worker.leaving]
             self._workers += [self._hire(one) for one in contexts if id(one) not in had]
             self._condition.notify_all()
@@ -187,7 +189,7 @@ class Scheduler(Generic[_SourceT, _FrameT, _ContextT]):
         with self._condition:
             if not self._started or self._stopping:
                 return []
-            for worker in self._workers:
+            for worker in (*self._workers, *self._left):
                 age = now - max(worker.since, since)
                 if worker.camera is not None and age > seconds:
                     thread = worker.thread.ident if worker.thread else None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import faulthandler
 import logging
 import threading
 import time
@@ -25,7 +23,7 @@ from daemon.messages import Message
 from daemon.process_usage import ProcessUsage
 from daemon.reloading import NotWholeError, Reloading
 from daemon.scheduler import Stuck
-from daemon.signals import Signals
+from daemon.signals import LAST_SECONDS, Signals, end_within
 from daemon.status_line import status_line
 from daemon.storage import StateLock, state_folder
 from daemon.watchdog import GIVE_UP_AFTER, STUCK_AFTER, Watchdog
@@ -35,8 +33,8 @@ __all__ = ["Service"]
 _log = logging.getLogger(__name__)
 _TURN = 0.5  # seconds between two turns of the main loop
 _STATUS_INTERVAL = 5.0  # seconds between two status lines
-_STOP_SECONDS = 8.5  # for everything that is done at the end
-_LAST_SECONDS = 9.5  # after which the process ends, whatever hangs
+_STOP_SECONDS = 8.5  # from the signal on, for everything that is done at the end
+_STOP_LEAST = 4.5  # of them, if the main loop had something in hand for the first ones
 
 
 class Service:
@@ -108,7 +106,7 @@ class Service:
             version=version("posewatch"),
             started_at=self._started_at,
             ready=self._ready,
-            hung=self._watchdog.hung,
+            hung=self._watchdog.hung_now(self._stuck_after),
             workers=scheduler.workers,
             workers_busy=scheduler.busy,
             storage_state=store.status.state,
@@ -202,12 +200,13 @@ class Service:
 
     def _shut_down(self) -> None:
         """Ends everything in order, by one deadline that all steps share."""
-        with contextlib.suppress(OSError, RuntimeError, ValueError):  # without standard error
-            faulthandler.dump_traceback_later(_LAST_SECONDS, exit=True)
-        deadline, parts = Deadline(_STOP_SECONDS), self._parts
+        seconds = max(_STOP_LEAST, _STOP_SECONDS - self._signals.stopping_for)
+        last = seconds + LAST_SECONDS - _STOP_SECONDS
+        end_within(last)
+        deadline, parts = Deadline(seconds), self._parts
         self._ready = False
         notify.stopping()
-        notify.extend_timeout(_LAST_SECONDS)
+        notify.extend_timeout(last)
         _log.info("stopping")
         parts.publisher.listen({})
         parts.cameras.leave(deadline)

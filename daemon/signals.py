@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import select
 import signal
+import time
 from types import FrameType
 
-__all__ = ["Signals"]
+__all__ = ["LAST_SECONDS", "Signals", "end_within"]
+
+LAST_SECONDS = 9.5
+"""Seconds after SIGTERM in which the process ends, whatever hangs."""
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
@@ -22,11 +27,17 @@ class Signals:
     def __init__(self) -> None:
         self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._stop = self._reload = False
+        self._asked_at: float | None = None  # monotonic seconds
 
     @property
     def stopping(self) -> bool:
         """Whether it was asked to stop."""
         return self._stop
+
+    @property
+    def stopping_for(self) -> float:
+        """Seconds since it was asked to stop; 0 where it was not."""
+        return 0.0 if self._asked_at is None else time.monotonic() - self._asked_at
 
     def take_over(self) -> None:
         """Handles the signals from now on; for the main thread."""
@@ -40,6 +51,8 @@ class Signals:
 
     def stop(self) -> None:
         """As SIGTERM; from any thread."""
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
         self._stop = True
         self.wake()
 
@@ -67,7 +80,14 @@ class Signals:
     def _on_stop(self, number: int, _frame: FrameType | None) -> None:
         if self._stop:
             os._exit(128 + number)
+        end_within(LAST_SECONDS)  # even if the main loop, which would see to it, never turns again
         self.stop()
 
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
         self.reload()
+
+
+def end_within(seconds: float) -> None:
+    """Ends the process after so long with the stacks of all threads, whatever it does then."""
+    with contextlib.suppress(OSError, RuntimeError, ValueError):  # without standard error
+        faulthandler.dump_traceback_later(seconds, exit=True)

@@ -41,6 +41,7 @@ class Watchdog:
         self._give_up_after = give_up_after
         self._due = float("-inf")
         self._hung_at: float | None = None
+        self._checked_at: float | None = None
         self.stood_still_until = float("-inf")
         self.hung: tuple[str, ...] = ()
         self.hangs = 0
@@ -52,7 +53,7 @@ class Watchdog:
 
     def check(self, stuck: Sequence[Stuck]) -> None:
         """Takes what hangs; pings where nothing does."""
-        now = time.monotonic()
+        now = self._checked_at = time.monotonic()
         names = tuple(one.name for one in stuck)
         for one in stuck:
             if one.name not in self.hung:
@@ -72,6 +73,11 @@ class Watchdog:
                 self._due = now + self._every
                 if self.is_watched:
                     notify.watchdog()
+
+    def hung_now(self, limit: float = STUCK_AFTER) -> tuple[str, ...]:
+        """What hangs, from any thread: the main loop as well, where it did not check for `limit` seconds."""
+        away = self._checked_at is not None and time.monotonic() - self._checked_at > limit
+        return (*self.hung, "main-loop") if away else self.hung
 
     @property
     def gives_up(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from daemon.logs.events import Event, Mask, event_of
 from daemon.logs.logfmt import quoted
+from daemon.logs.outlet import Outlet
 from daemon.logs.repeats import Repeated, Repeats
 
 __all__ = ["EventHandler", "is_journal"]
@@ -34,6 +35,8 @@ def is_journal(stream: TextIO) -> bool:
 class EventHandler(logging.Handler):
     """Writes each record as one line, and the same again and again as a number.
 
+    Whoever reads the stream may stand still: then lines are lost, and their number is told later.
+
     Args:
         stream: where to.
         as_json: JSON objects instead of text.
@@ -53,6 +56,7 @@ class EventHandler(logging.Handler):
     ) -> None:
         super().__init__()
         self._stream, self._mask, self._repeats, self._clock = stream, mask, repeats, clock
+        self._outlet, self._lost = Outlet(stream), 0
         self._in_journal = is_journal(stream)
         self._line = _as_json if as_json else self._as_text
         self._timer: threading.Timer | None = None
@@ -127,15 +131,19 @@ class EventHandler(logging.Handler):
             self._write(time.time(), one.level, logger, Event("repeated", fields, None))
 
     def _write(self, created: float, level: int, logger: str, event: Event) -> None:
+        if self._lost:
+            told = Event("log_lines_lost", {"count": self._lost}, None)
+            if self._passes(time.time(), logging.WARNING, __name__, told):
+                self._lost = 0
+        if not self._passes(created, level, logger, event):
+            self._lost += 1
+
+    def _passes(self, created: float, level: int, logger: str, event: Event) -> bool:
         line = self._line(created, logging.getLevelName(level), logger, event)
         if self._in_journal:
             priority = next((number for least, number in _PRIORITIES if level >= least), 7)
             line = f"<{priority}>{line}"
-        try:
-            self._stream.write(line + "\n")
-            self._stream.flush()
-        except (OSError, ValueError):
-            return  # nobody takes it: the service goes on
+        return self._outlet.write(line)
 
     def _as_text(self, created: float, level: str, logger: str, event: Event) -> str:
         time_of = "" if self._in_journal else _time(created) + " "

@@ -18,7 +18,7 @@ from daemon.storage.errors import UNREADABLE, is_damage, plain_reason
 from daemon.storage.salvage import Salvage, collect, move_aside
 from daemon.storage.schema import checkpoint
 
-__all__ = ["Disk", "StorageStatus"]
+__all__ = ["Disk", "Patiently", "StorageStatus"]
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -41,14 +41,27 @@ class StorageStatus:
         return "ok" if self.reason is None else "degraded"
 
 
+class Patiently(Protocol):
+    """See `Patience.call`."""
+
+    def __call__(self, work: Callable[[], _T]) -> _T:
+        """What `work` returns or raises; a TimeoutError where that takes too long."""
+        ...
+
+
 class Contents(Protocol):
     """Whose data it is."""
 
-    def restore(self, database: Database) -> None:
+    def restore(self, database: Database, patiently: Patiently) -> None:
         """Takes in what a database holds that was just opened, and writes what it lacks.
+
+        Args:
+            database: it.
+            patiently: does what the disk may take for ever for, and returns its result.
 
         Raises:
             sqlite3.Error: the disk does not take it.
+            TimeoutError: it does not answer.
         """
         ...
 
@@ -86,8 +99,9 @@ class Disk:
             return
         database: Database | None = None
         try:
-            database = Database(self._path)
-            self._contents.restore(database)
+            # A disk that fails takes half a minute for each attempt, and nobody may wait for that.
+            database = self._work.call(partial(Database, self._path))
+            self._contents.restore(database, self._work.call)
         except _ReadError as error:
             if is_damage(error):
                 _close(database)
@@ -187,8 +201,8 @@ class Disk:
             found = rescue()
             self.generation += 1
             self._contents.rescue(found)
-            database = Database(self._path)
-            self._contents.restore(database)
+            database = self._work.call(partial(Database, self._path))
+            self._contents.restore(database, self._work.call)
         except _ReadError as failure:
             _close(database)
             self._fail(failure)

@@ -33,10 +33,18 @@ class Notes:
         self.settings: dict[str, str] = {}
         self._loaded = False
 
-    def load(self, database: Database) -> None:
-        """Takes in what former processes left, once."""
-        if not self._loaded:
-            self.merge(Salvage([], database.open_items(), database.retained_topics(), database.settings()))
+    def find(self, database: Database) -> Salvage | None:
+        """What former processes left there, for `merge`; None where that is known."""
+        if self._loaded:
+            return None
+        return Salvage([], database.open_items(), database.retained_topics(), database.settings())
+
+    def copy(self) -> Notes:
+        """The same, which stays as it is."""
+        copy = Notes()
+        copy.open_items, copy.left, copy.left_at = dict(self.open_items), dict(self.left), self.left_at
+        copy.retained, copy.settings, copy._loaded = set(self.retained), dict(self.settings), self._loaded
+        return copy
 
     def merge(self, found: Salvage) -> None:
         """Takes in what former processes left, once; what this one did meanwhile is newer."""

@@ -14,7 +14,7 @@ from daemon.config.storage import StorageConfig
 from daemon.messages import Message
 from daemon.storage.backlog import Backlog
 from daemon.storage.database import Database
-from daemon.storage.disk import Disk, StorageStatus
+from daemon.storage.disk import Disk, Patiently, StorageStatus
 from daemon.storage.entries import Entry, Rank, entry_of
 from daemon.storage.folder import database_path
 from daemon.storage.losses import Losses
@@ -263,27 +263,35 @@ class Store:
 
     # ---- Of the disk ----
 
-    def restore(self, database: Database) -> None:
+    def restore(self, database: Database, patiently: Patiently) -> None:
         """See `Contents`."""
-        self._count, self._bytes, last = database.totals()
+        (self._count, self._bytes, last), found = patiently(
+            lambda: (database.totals(), self._notes.find(database))
+        )
         if last < self._last:  # a new file: its numbers mean other messages
             self._settled.clear()
             self._ahead.clear()
             self._cursor = 0
         self._last = last
-        self._notes.load(database)
-        waiting = self._backlog.entries
-        with database.transaction(durable=True):
-            database.settle(self._settled)
-            numbers = database.append(waiting)
-            self._notes.save(database)
+        if found is not None:
+            self._notes.merge(found)
+        waiting, settled, notes = self._backlog.entries, set(self._settled), self._notes.copy()
+
+        def write() -> tuple[list[int], tuple[int, int, int]]:
+            with database.transaction(durable=True):
+                database.settle(settled)
+                numbers = database.append(waiting)
+                notes.save(database)
+            return numbers, database.totals()
+
+        numbers, totals = patiently(write)
         taken = self._backlog.taken
         self._number(waiting, numbers)
         # Not the cursor: older rows may wait that could not be read meanwhile.
         self._ahead.update(entry.number for entry in taken if entry.number is not None)
         self._backlog.clear()
         self._settled.clear()
-        self._count, self._bytes, self._last = database.totals()
+        self._count, self._bytes, self._last = totals
 
     def rescue(self, found: Salvage) -> None:
         """See `Contents`."""

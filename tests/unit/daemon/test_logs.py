@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -357,3 +358,31 @@ def test_nobody_who_reads_standard_error_is_no_failure():
     handler = EventHandler(Gone(), as_json=False, mask=str, repeats=Repeats(1))
     handler.handle(record("event"))
     handler.close()
+
+
+# ---- A reader that stands still ----
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_a_reader_that_stands_still_holds_up_nobody(kind):
+    if kind == "pipe":
+        reader, writer = os.pipe()
+    else:  # as of the journal
+        reader, writer = (one.detach() for one in socket.socketpair())
+    with os.fdopen(reader, "rb", buffering=0) as out, os.fdopen(writer, "w", encoding="utf-8") as stream:
+        handler = EventHandler(stream, as_json=True, mask=str, repeats=Repeats(100_000))
+        started, count = time.monotonic(), 3000
+        for number in range(count):
+            handler.handle(record("camera_lost number=%d error=%s", number, "x" * 6000))
+        assert time.monotonic() - started < 10.0
+        os.set_blocking(out.fileno(), False)
+        found = b"".join(iter(lambda: out.read(65536), None))
+        handler.handle(record("goes_on"))
+        found += out.read(65536)
+    *earlier, lost, last = found.decode().splitlines()
+    told = [json.loads(line) for line in earlier if line.endswith("}")]
+    assert [row["number"] for row in told] == list(range(len(told)))
+    assert 0 < len(told) < count
+    assert json.loads(lost)["event"] == "log_lines_lost"
+    assert json.loads(lost)["count"] == count - len(told)
+    assert json.loads(last)["event"] == "goes_on"

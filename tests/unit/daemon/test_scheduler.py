@@ -143,6 +143,8 @@ def test_it_knows_what_makes_no_progress(stop_at_end):
     assert scheduler.stuck(0.0, since=time.monotonic() + 1.0) == []  # the whole process stood still
     scheduler.wake("light")  # nobody takes its frame: the only worker hangs
     wait_for(lambda: {one.name for one in scheduler.stuck(0.0)} == {"worker-0", "camera-light"})
+    scheduler.resize(["another"])  # nor does a worker that hangs get out of sight when it has to leave
+    wait_for(lambda: {one.name for one in scheduler.stuck(0.0)} == {"worker-0"})
     go.set()
     wait_for(lambda: scheduler.stuck(0.0) == [])
 

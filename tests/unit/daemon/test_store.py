@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,6 +25,7 @@ from reports import action, alert, event, image, names
 
 from daemon.config.storage import StorageConfig
 from daemon.messages import Message
+from daemon.patience import Patience
 from daemon.storage import StateInUseError, StateLock, Store, state_folder
 from daemon.storage.closing import closing_messages
 from daemon.storage.database import Database
@@ -694,3 +696,48 @@ def test_payloads_are_what_was_sent(tmp_path):
     first, second = store.take(2)
     assert json.loads(first.payload)["rule"] == "fall"
     assert second.payload == b"\xff\xff\xff"
+
+
+@pytest.mark.parametrize("part", ["open", "begin"])
+def test_a_disk_that_fails_and_then_hangs_holds_up_nobody(tmp_path, monkeypatch, part):
+    """As a dying one does, which takes half a minute for each attempt to come back to it."""
+    monkeypatch.setattr("daemon.storage.disk.Patience", partial(Patience, seconds=0.3))
+    store = Store(tmp_path, retry=0.0)
+    store.append([alert("raised", 1)])
+    goes_on, hangs = threading.Event(), threading.Event()
+    make, transaction = Database.__init__, Database.transaction
+
+    def wait() -> None:
+        hangs.set()
+        goes_on.wait(20.0)
+
+    def slow_make(self: Database, path: Path) -> None:
+        wait()
+        make(self, path)
+
+    @contextmanager
+    def slow_transaction(self: Database, *, durable: bool = False) -> Iterator[None]:
+        wait()
+        with transaction(self, durable=durable):
+            yield
+
+    with failing("disk I/O error"):
+        store.append([alert("raised", 2)])
+    with monkeypatch.context() as patches:
+        if part == "open":
+            patches.setattr(Database, "__init__", slow_make)
+        else:
+            patches.setattr(Database, "transaction", slow_transaction)
+        began = time.monotonic()
+        store.append([alert("raised", 3)])
+        store.tidy()
+        store.append([alert("raised", 4)])
+        assert hangs.is_set()
+        assert time.monotonic() - began < 5.0
+        assert store.status.reason == "the disk does not answer"
+        goes_on.set()
+    end = time.monotonic() + 20.0
+    while store.status.state != "ok" and time.monotonic() < end:
+        store.tidy()
+    assert store.status.state == "ok"
+    assert list(dict.fromkeys(deliver(store))) == [f"alerts {number} raised" for number in (1, 2, 3, 4)]

@@ -80,6 +80,17 @@ def test_a_process_that_stood_still_is_not_taken_for_one_that_hangs() -> None:
     assert watchdog.stood_still_until == pytest.approx(time.monotonic(), abs=1.0)
 
 
+def test_a_main_loop_that_hangs_is_told_by_whoever_asks() -> None:
+    watchdog = Watchdog()
+    assert watchdog.hung_now(0.0) == ()  # it has not begun
+    watchdog.check([stuck()])
+    assert watchdog.hung_now(60.0) == ("worker-1",)
+    end = time.monotonic() + 10.0
+    while watchdog.hung_now(0.0) == ("worker-1",) and time.monotonic() < end:
+        pass
+    assert watchdog.hung_now(0.0) == ("worker-1", "main-loop")
+
+
 def test_it_speaks_up_before_systemd_loses_patience() -> None:
     assert STUCK_AFTER < GIVE_UP_AFTER / 2
 
