@@ -228,9 +228,11 @@ class Cameras:
             now = (status.state, status.reason)
             if not again and now == channel.told:
                 return
+            level = logging.DEBUG if now == channel.told else logging.INFO  # its rate only
             channel.told = now
             reason = status.reason.value if status.reason else None
-            _log.info(
+            _log.log(
+                level,
                 "camera_state camera=%s state=%s reason=%s fps=%s",
                 channel.name, status.state.value, reason, status.fps,
             )  # fmt: skip

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from daemon.camera_status import CameraState, CameraStatus, StatusRecord
 from daemon.config import CameraConfig
-from daemon.masking import mask_source, mask_url
+from daemon.masking import mask_source
+from daemon.outage import OutageLog
 from daemon.reader import Frame, FrameReader, UnreadFrame
 from daemon.reconnect import Backoff, Patience
 from daemon.resolving import Resolver
@@ -150,48 +151,39 @@ class Camera:
     def _keep_capturing(self, stopping: threading.Event) -> None:
         settings = self._settings.reconnect
         patience = Patience(Backoff(settings.min, settings.max), settings.refused)
+        outage = OutageLog(self.name, self._monotonic)
         reason: Reason | None = None
         while not stopping.is_set():
             self._set_state(CameraState.CONNECTING, reason, stopping)
             started = self._monotonic()
-            reason = self._capture_until_it_fails(stopping)
+            error = self._capture_until_it_fails(stopping)
             if stopping.is_set():
                 return
-            if reason is None:
+            if error is None:
                 self._set_state(CameraState.DISABLED, Reason.ENDED, stopping)
                 return
+            reason = error.reason
             streamed = self._record.state is CameraState.STREAMING
             stalled = streamed and reason is Reason.TIMEOUT
-            self._set_state(CameraState.STALLED if stalled else CameraState.CONNECTING, reason, stopping)
             wait = patience.after(reason, self._monotonic() - started if streamed else 0.0)
-            _log.info("camera_retry camera=%s retry_in=%.1f", self.name, wait)
+            outage.failed(error, after_pictures=streamed, retry_in=wait)
+            self._set_state(CameraState.STALLED if stalled else CameraState.CONNECTING, reason, stopping)
             stopping.wait(wait)
 
-    def _capture_until_it_fails(self, stopping: threading.Event) -> Reason | None:
+    def _capture_until_it_fails(self, stopping: threading.Event) -> CaptureError | None:
         """Why there are no more frames; None at the end of a file."""
         try:
             self._capture(stopping)
             if not is_live(self._settings.source):
                 _log.info("camera_ended camera=%s", self.name)
                 return None
-            error: Exception = CaptureError(
-                Reason.ENDED, f"{mask_source(self._settings.url)}: the stream ended"
-            )
-        except Exception as failure:  # the camera's boundary: whatever it was, try again
-            error = failure
-        reason = error.reason if isinstance(error, CaptureError) else Reason.ERROR
-        text = str(error) if isinstance(error, CaptureError) else f"{type(error).__name__}: {error}"
-        if not stopping.is_set():
-            level = logging.WARNING if isinstance(error, CaptureError) else logging.ERROR
-            _log.log(
-                level,
-                "camera_lost camera=%s reason=%s error=%r",
-                self.name,
-                reason.value,
-                mask_url(text),
-                exc_info=error if reason is Reason.ERROR and _log.isEnabledFor(logging.DEBUG) else None,
-            )
-        return reason
+            return CaptureError(Reason.ENDED, f"{mask_source(self._settings.url)}: the stream ended")
+        except CaptureError as error:
+            return error
+        except Exception as error:  # the camera's boundary: whatever it was, try again
+            failure = CaptureError(Reason.ERROR, f"{type(error).__name__}: {error}")
+            failure.__cause__ = error
+            return failure
 
     def _open(self, stopping: threading.Event) -> Source:
         settings = self._settings

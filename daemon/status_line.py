@@ -31,12 +31,25 @@ def status_line(figures: ServiceFigures) -> str:
         f"mqtt {mqtt}",
         f"{figures.mqtt.queued} queued",
     ]
+    tampered = [f"{camera.tamper} ({camera.name})" for camera in figures.cameras if camera.tamper]
+    if tampered:
+        more = ", ..." if len(tampered) > _MAX_NAMES else ""
+        parts.insert(0, f"tamper: {', '.join(tampered[:_MAX_NAMES])}{more}")
     if figures.storage_state != "ok":
         parts.insert(0, f"disk {figures.storage_reason}")
     if figures.config.state != "ok":
         parts.insert(
-            0, f"configuration refused, the former one holds: {(figures.config.error or '')[:_MAX_ERROR]}"
+            0, f"configuration refused, the former one holds: {_first_of(figures.config.error or '')}"
         )
     if figures.hung:
         parts.insert(0, f"HANGS: {', '.join(figures.hung)}")
     return "; ".join(parts)
+
+
+def _first_of(mistakes: str) -> str:
+    """As many as there is room for, each whole."""
+    if len(mistakes) <= _MAX_ERROR:
+        return mistakes
+    room = mistakes[:_MAX_ERROR]
+    whole, _, _ = room.rpartition("; ")
+    return f"{whole}; ..." if whole else f"{room}..."

@@ -80,9 +80,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _settings(config: Path | None) -> StorageConfig:
-    from daemon.config import StorageConfig, load_config
+    from daemon.config import StorageConfig, load_section
 
-    return StorageConfig() if config is None else load_config(config).storage
+    return StorageConfig() if config is None else load_section(config, "storage", StorageConfig)
 
 
 def _folder(settings: StorageConfig) -> Path:

@@ -86,21 +86,12 @@ def _url(path: Path | None) -> str:
     Only `health` is read: what the rest of the file needs, such as secrets, need not be there for whoever
     asks.
     """
-    from daemon.config import ConfigError, HealthConfig
-    from daemon.config.document import Problem, parse_document
-    from daemon.config.problems import format_problems, read_text
+    from daemon.config import HealthConfig, load_section
     from daemon.errors import UsageError
 
     settings = HealthConfig()
     if path is not None:
-        document = parse_document(read_text(path, "give the file that the daemon runs with"))
-        if not isinstance(document.data, dict):
-            problems = document.problems or [Problem(1, (), "must hold settings")]
-            raise ConfigError(format_problems(path, problems))
-        try:
-            settings = HealthConfig.model_validate(document.data.get("health") or {})
-        except ValueError:
-            raise UsageError(f"{path}: health: is not valid, see `posewatch check -c {path}`") from None
+        settings = load_section(path, "health", HealthConfig)
         if not settings.enabled:
             raise UsageError(f"{path}: health.enabled is false: there is nobody to ask")
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
@@ -130,7 +121,7 @@ def _picture(url: str) -> dict[str, Any]:
         raise _NoAnswerError(f"{_shown(url)} answers with {error.code}: is this posewatch?") from None
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
-        reason = getattr(reason, "strerror", None) or reason
+        reason = " ".join(str(getattr(reason, "strerror", None) or reason).split())
         raise _NoAnswerError(f"nobody answers at {_shown(url)} ({reason}): is posewatch running?") from None
     picture = json.loads(text)
     if not isinstance(picture, dict):

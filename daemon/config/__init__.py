@@ -10,7 +10,7 @@ from daemon.config.fights import FightsConfig
 from daemon.config.filters import FiltersConfig
 from daemon.config.health import HealthConfig
 from daemon.config.home_assistant import HomeAssistantConfig
-from daemon.config.loading import load_config
+from daemon.config.loading import load_config, load_section
 from daemon.config.media import ClipsConfig, SnapshotsConfig, Style
 from daemon.config.mqtt import MqttConfig, TlsConfig
 from daemon.config.pose import PoseConfig
@@ -50,4 +50,5 @@ __all__ = [
     "Zone",
     "json_schema",
     "load_config",
+    "load_section",
 ]

@@ -116,8 +116,9 @@ def _stages(cameras: Sequence[Row], paint: Callable[[str, str], str]) -> list[st
             seconds[stage] = seconds.get(stage, 0.0) + mean * camera["frames_processed"]
     if not frames:
         return []
-    texts = [f"{_clean(stage)} {total / frames:.1f}" for stage, total in seconds.items()]
+    texts = [f"{_clean(stage)}{_GLUE}{total / frames:.1f}" for stage, total in seconds.items()]
     lines = wrap(f"stages, ms a frame: {', '.join(texts)}", WIDTH, subsequent_indent="  ")
+    lines = [line.replace(_GLUE, " ") for line in lines]
     lines.append("FPS: frames a second received; DONE: processed; P50, P95: latency in ms")
     return ["", *(paint(line, _DIM) for line in lines)]
 

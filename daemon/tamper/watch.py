@@ -142,9 +142,10 @@ class TamperWatch:
     def _change(self, state: TamperState, since: float, score: float, reason: str | None) -> list[Message]:
         if state is self.state and (reason is None or reason == self._reason):
             return []
-        _log.info(
-            "camera_tamper camera=%s state=%s score=%.2f reason=%s", self._camera, state.value, score, reason
-        )
+        _log.log(
+            logging.DEBUG if state is self.state else logging.INFO,
+            "camera_tamper camera=%s state=%s score=%.2f reason=%s", self._camera, state.value, score, reason,
+        )  # fmt: skip
         self.state, self._since, self._score, self._reason = state, since, score, reason or ""
         return [self._message()]
 

@@ -181,6 +181,16 @@ def test_credentials_reach_neither_errors_nor_logs(
     assert "s3cret" not in caplog.text
 
 
+def test_a_camera_that_stays_away_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    url = f"rtsp://127.0.0.1:{free_port()}/x"
+    reconnect = {"min": "50ms", "max": "50ms"}
+    with caplog.at_level(logging.DEBUG), Watched(settings(url, reconnect=reconnect)):
+        wait_for(lambda: sum("camera_lost" in line for line in caplog.messages) > 5)
+    said = [one for one in caplog.records if "camera_lost" in one.message]
+    assert [one.levelno for one in said[:5]] == [logging.WARNING] + 4 * [logging.DEBUG]
+    assert "reason=network attempt=1 retry_in=0.0s error=" in said[0].message
+
+
 def test_stop_returns_while_the_camera_is_silent() -> None:
     with silent_server() as port:
         camera = Camera("door", settings(f"rtsp://127.0.0.1:{port}/x", open_timeout="5s"))

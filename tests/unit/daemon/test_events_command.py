@@ -91,6 +91,21 @@ def test_json_lines_hold_the_whole_message(run, store):
     assert row["waiting"] is False
 
 
+@pytest.mark.usefixtures("store")
+def test_nothing_but_where_the_state_is_need_be_right_in_the_file(run, tmp_path):
+    """Who looks back has not the daemon's secrets."""
+    config, cameras = (
+        tmp_path / "posewatch.yaml",
+        "cameras: {door: {url: rtsp://h/x, password: !secret no}}\n",
+    )
+    config.write_text("storage: {path: state}\n" + cameras)
+    assert run("--kind", "alerts")[0] == 0
+    config.write_text("storage: {path: !secret no}\n" + cameras)
+    status, _, error = run()
+    assert status == 2
+    assert "storage: is not valid" in error
+
+
 def test_without_a_database_it_says_where_it_looked(run, tmp_path):
     status, lines, error = run()
     assert (status, lines) == (2, [])

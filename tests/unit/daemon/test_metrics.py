@@ -166,8 +166,9 @@ def test_statistics_have_everything_that_their_schema_knows():
     Message(Topics().stats(), payload)  # checked against the schema
     schema = json.loads((files("daemon") / "schemas" / "stats.json").read_text(encoding="utf-8"))
     assert set(payload) == set(schema["properties"])
-    camera = schema["properties"]["cameras"]["additionalProperties"]["properties"]
-    assert set(payload["cameras"]["door"]) == set(camera)
+    camera = schema["properties"]["cameras"]["additionalProperties"]
+    assert set(payload["cameras"]["door"]) == set(camera["properties"])
+    assert (set(schema["required"]), set(camera["required"])) == (set(payload), set(camera["properties"]))
     assert payload["config"] == {"state": "invalid", "reloads": 2}
     assert payload["hung"] == ["worker-1"]
 

@@ -50,17 +50,28 @@ ALERT = {
 STATS = {
     "cpu": 0.5,
     "rss": 200_000_000,
+    "threads": 23,
+    "files": None,
+    "workers": {"count": 2, "busy": 1},
+    "hung": [],
     "queue": 0,
     "mqtt": {"connected": True, "queued": 0, "dropped": 0},
     "storage": {"state": "ok", "reason": None},
+    "config": {"state": "ok", "reloads": 0},
     "commands_ignored": 0,
     "cameras": {
         "door": {
             "fps_in": 15.0,
             "fps_processed": 15.0,
             "dropped": 0,
+            "damaged": 0,
             "errors": 0,
+            "reconnects": 0,
+            "restarts": 0,
+            "people": 1,
+            "tamper": None,
             "latency_ms": {"p50": 40.1, "p95": None},
+            "stages_ms": {"detect": 12.4},
         }
     },
 }
@@ -150,6 +161,7 @@ def test_right_payloads(topic: str, payload: object) -> None:
         ("posewatch/door/status", changed(STATUS, "state", "idle"), "state: 'idle' is not one of"),
         ("posewatch/status", "Online", "is not one of ['online', 'offline']"),
         ("posewatch/stats", changed(STATS, "cameras/door/fps_in", None), "fps_in: None is not of type"),
+        ("posewatch/stats", without(STATS, "hung"), "'hung' is a required property"),
         ("posewatch/door/snapshot/fall", b"GIF89a", "is no JPEG"),
         ("posewatch/door/other", {}, "no schema for this topic"),
     ],

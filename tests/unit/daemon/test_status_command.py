@@ -16,7 +16,7 @@ from service_figures import STARTED, camera_figures, service_figures
 
 from daemon.cli import main
 from daemon.config import HealthConfig
-from daemon.figures import ConfigFigures, MqttFigures, ServiceFigures
+from daemon.figures import ConfigFigures, MqttFigures, ServiceFigures, StageFigures
 from daemon.health.picture import picture_of
 from daemon.health.server import HealthServer
 from daemon.health.table import WIDTH, table_of
@@ -42,6 +42,13 @@ def test_a_service_that_is_well():
         "",
         "door: 3 frames failed, started anew 4 times",
     ]
+
+
+def test_a_line_does_not_end_between_a_stage_and_its_time():
+    names = ("detect", "track", "pose", "action", "fight", "tamper", "report", "media")
+    lines = table(service_figures(camera_figures(stages={name: StageFigures(2.7, 150) for name in names})))
+    first = next(line for line in lines if line.startswith("stages"))
+    assert first.endswith("report 18.0,")
 
 
 def test_what_is_wrong_is_told():

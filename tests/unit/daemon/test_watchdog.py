@@ -129,6 +129,20 @@ WELL = ServiceFigures(
             "HANGS: worker-0; configuration refused, the former one holds: f:1: no; 0 cameras: 0 streaming; "
             "0.0 frames/s; mqtt connected; 0 queued",
         ),
+        (
+            replace(WELL, cameras=(replace(WELL.cameras[0], tamper="covered"), WELL.cameras[1])),
+            "tamper: covered (a); 2 cameras: 2 streaming; 12.3 frames/s; mqtt connected; 0 queued",
+        ),
+        (  # mistakes are named whole
+            replace(WELL, cameras=(), config=ConfigFigures("invalid", "; ".join(["f:1: no"] * 40), 0.0, 0)),
+            f"configuration refused, the former one holds: {'f:1: no; ' * 22}...; 0 cameras: 0 streaming; "
+            "0.0 frames/s; mqtt connected; 0 queued",
+        ),
+        (
+            replace(WELL, cameras=(), config=ConfigFigures("invalid", "n" + 300 * "o", 0.0, 0)),
+            f"configuration refused, the former one holds: n{199 * 'o'}...; 0 cameras: 0 streaming; "
+            "0.0 frames/s; mqtt connected; 0 queued",
+        ),
     ],
 )
 def test_the_status_line(figures: ServiceFigures, line: str) -> None:
