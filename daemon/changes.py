@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from daemon.config import CameraConfig, Config
+from daemon.model_files import model_files
 
 __all__ = ["Changes", "compare"]
 
@@ -39,8 +41,14 @@ class Changes:
         return bool(self.sections or self.added or self.removed or self.reconnected or self.adjusted)
 
 
-def compare(old: Config, new: Config) -> Changes:
-    """What has to be done to get from `old` to `new`; comments and the order of keys are nothing."""
+def compare(old: Config, new: Config, replaced: Set[str] = frozenset()) -> Changes:
+    """What has to be done to get from `old` to `new`; comments and the order of keys are nothing.
+
+    Args:
+        old: what holds.
+        new: what is to hold.
+        replaced: model files that are others now, under the same name.
+    """
     former, latter = old.cameras, new.cameras
     everything = old.mqtt.prefix != new.mqtt.prefix  # every camera has other topics then
     reconnected, adjusted = [], []
@@ -49,7 +57,7 @@ def compare(old: Config, new: Config) -> Changes:
             continue
         if _differs(former[name], settings, stream=True):
             reconnected.append(name)
-        elif everything or _differs(former[name], settings, stream=False):
+        elif everything or _differs(former[name], settings, stream=False) or _takes(settings, replaced):
             adjusted.append(name)
     return Changes(
         added=tuple(name for name in latter if name not in former),
@@ -58,6 +66,10 @@ def compare(old: Config, new: Config) -> Changes:
         adjusted=tuple(adjusted),
         sections=tuple(name for name in type(new).model_fields if getattr(old, name) != getattr(new, name)),
     )
+
+
+def _takes(settings: CameraConfig, files: Set[str]) -> bool:
+    return bool(files) and any(path in files for _, path in model_files(settings))
 
 
 def _differs(old: CameraConfig, new: CameraConfig, *, stream: bool) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from classifier.fights.model import FightModel
 from classifier.model import ActionModel
+from daemon.model_files import Stamp, model_files, stamp_of
 from daemon.model_versions import model_versions
 from tracker.detector import Detector
 from tracker.pose import PoseBackend, PoseEstimator
@@ -36,6 +37,7 @@ class Engines:
         self._models: dict[str, ActionModel] = {}
         self._fights: dict[str, FightModel] = {}
         self._versions: dict[tuple[str, ...], dict[str, dict[str, str]]] = {}
+        self._files: dict[str, Stamp] = {}  # of the user, as they were when they were loaded
 
     def detector(self, settings: DetectConfig) -> Detector | TiledDetector:
         """The detector for these settings.
@@ -115,6 +117,8 @@ class Engines:
         Raises:
             ModelError: a model file is missing or damaged, or a backend is not installed.
         """
+        for _, path in model_files(settings):
+            self._files.setdefault(path, stamp_of(path))  # before it is read: what comes later is another one
         self.detector(settings.detect)
         self.estimator(settings.pose)
         self.actions(settings.actions)
@@ -122,12 +126,17 @@ class Engines:
             self.fights(settings.fights)
         return self.versions(settings, fights=fights)
 
+    def replaced_files(self) -> set[str]:
+        """Model files that others have taken the place of since they were loaded."""
+        return {path for path, stamp in self._files.items() if stamp_of(path) != stamp}
+
     def keep(self, used: Sequence[tuple[CameraConfig, bool]]) -> None:
         """Lets go of what none of these cameras needs, each given with whether it watches for fights."""
         _keep(self._detectors, {_detector_key(one.detect) for one, _ in used})
         _keep(self._estimators, {_pose_key(one.pose) for one, _ in used})
         _keep(self._models, {str(one.actions.model) for one, _ in used})
         _keep(self._fights, {str(one.fights.model) for one, fights in used if fights})
+        _keep(self._files, {path for one, _ in used for _, path in model_files(one)})
         _keep(self._versions, {_versions_key(one, fights=fights) for one, fights in used})
 
 

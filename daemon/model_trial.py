@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from daemon.model_files import model_files
 from tracker.runtime import ModelError
 
 if TYPE_CHECKING:
@@ -45,19 +46,8 @@ def try_models(cameras: Iterable[CameraConfig], *, seconds: float = _SECONDS) ->
 
 def _of_camera(camera: CameraConfig) -> list[tuple[str, str, str]]:
     """Kind, file and input size of what is not ours."""
-    from tracker.model_sources import POSE_MODELS
-
-    found = []
-    if camera.detect.model is not None:
-        found.append(("detect", str(camera.detect.model), str(camera.detect.size or "")))
-    pose = str(camera.pose.model)
-    if camera.pose.backend == "onnx" and f"pose_{pose}" not in POSE_MODELS:
-        found.append(("pose", pose, ""))
-    if camera.actions.model is not None:
-        found.append(("actions", str(camera.actions.model), ""))
-    if camera.fights.model is not None:
-        found.append(("fights", str(camera.fights.model), ""))
-    return found
+    size = str(camera.detect.size or "")
+    return [(kind, path, size if kind == "detect" else "") for kind, path in model_files(camera)]
 
 
 def _try(arguments: tuple[str, str, str], seconds: float) -> None:

@@ -194,10 +194,12 @@ def _prepare(config: Config, running: Running) -> Prepared:
         raise RefusedError(
             "storage.path: needs a restart (systemctl restart posewatch): messages wait in the present folder"
         )
-    changes, topics = compare(running.config, config), Topics(config.mqtt.prefix)
+    replaced = running.engines[0].replaced_files()
+    changes, topics = compare(running.config, config, replaced), Topics(config.mqtt.prefix)
     notify.extend_timeout(LOADING)
     try_models(config.cameras[name] for name in (*changes.added, *changes.reconnected, *changes.adjusted))
-    engines = engines_for(config, running.engines, running.worker_count(config))
+    # Every worker anew: two of them must never go by different models of one name.
+    engines = engines_for(config, [] if replaced else running.engines, running.worker_count(config))
     media = running.media.following(config, topics)
     added = {name: running.make_channel(name, config, topics, media) for name in changes.added}
     changed = {

@@ -82,3 +82,11 @@ def test_a_secret_that_changed_is_a_change(before: str, after: str, same: bool) 
         for word in (before, after)
     )
     assert compare(old, new).reconnected == (() if same else ("door",))
+
+
+def test_a_camera_whose_model_file_is_another_one_has_changed() -> None:
+    mine = {"url": "rtsp://10.0.0.1/a", "detect": {"model": "mine.onnx"}}
+    config = Config.model_validate({"cameras": {"a": mine, "b": {"url": "rtsp://10.0.0.1/b"}}})
+    file = str(config.cameras["a"].detect.model)
+    assert compare(config, config, {file}).adjusted == ("a",)
+    assert not compare(config, config, {"other.onnx"})
