@@ -232,6 +232,8 @@ class Scheduler(Generic[_SourceT, _FrameT, _ContextT]):
                     if self._slots.get(name) is slot:
                         self._waiting.append(name)
                     self._condition.notify()
+        with self._condition:
+            self._left = [one for one in self._left if one is not worker]  # its models with it
 
     def _take(self, slot: _Slot[_SourceT]) -> _FrameT | None:
         """A frame that cannot be converted is one camera's; without this it would end the worker."""
