@@ -11,11 +11,13 @@ from daemon import notify
 from daemon.assembly import Assembly
 from daemon.cameras import BusyError
 from daemon.endpoint import Endpoint
+from daemon.process_usage import give_back_memory
 from daemon.reload import LOADING, Attempt, Prepared, keep_used
 
 __all__ = ["NotWholeError", "Reloading"]
 
 _log = logging.getLogger(__name__)
+_SETTLED = 5.0  # seconds after a reload, in which the last frames of workers that leave come to their end
 
 
 class NotWholeError(Exception):
@@ -38,6 +40,7 @@ class Reloading:
         self._path, self._assembly, self._endpoint, self._wake = path, assembly, endpoint, wake
         self._attempt: Attempt | None = None
         self._hanging: Attempt | None = None
+        self._settled_at = float("inf")  # monotonic seconds
 
     @property
     def is_busy(self) -> bool:
@@ -63,6 +66,9 @@ class Reloading:
         Raises:
             NotWholeError: it failed where nothing can fail.
         """
+        if time.monotonic() >= self._settled_at:
+            self._settled_at = float("inf")
+            give_back_memory()  # of models that were let go of
         attempt = self._attempt
         if attempt is None or not attempt.is_over:
             return False
@@ -72,6 +78,7 @@ class Reloading:
         else:
             self._hanging = attempt
             self._refuse(attempt.error)
+        self._settled_at = time.monotonic() + _SETTLED
         return True
 
     def _apply(self, prepared: Prepared) -> None:

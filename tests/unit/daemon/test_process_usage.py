@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
-from daemon.process_usage import ProcessUsage, resident_bytes
+from daemon.process_usage import ProcessUsage, give_back_memory, resident_bytes
 
 
 def test_resident_memory_is_what_the_system_says():
@@ -45,3 +46,22 @@ def test_threads_and_files_are_what_the_system_says():
         assert figures.files == process.num_fds() - 1  # psutil counts the one that it counts with
         assert figures.threads == process.num_threads()
     assert ProcessUsage().figures().files == process.num_fds() - 1
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="not glibc")
+def test_memory_that_was_freed_between_what_is_in_use_goes_back() -> None:
+    library = ctypes.CDLL(None)
+    library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    library.free.argtypes = [ctypes.c_void_p]
+    pieces = [library.malloc(50_000) for _ in range(4000)]
+    for piece in pieces:
+        ctypes.memset(piece, 1, 50_000)
+    for piece in pieces[:-1]:
+        library.free(piece)
+    before = resident_bytes()
+    give_back_memory()
+    after = resident_bytes()
+    library.free(pieces[-1])
+    assert before is not None
+    assert after is not None
+    assert before - after > 100_000_000
