@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from importlib.metadata import version
 
 from daemon import reports
-from daemon.cameras import BusyError, Cameras, held
+from daemon.cameras import BusyError, Cameras, awaited, held
 from daemon.channel import Channel
 from daemon.config import Config
 from daemon.controls import Controls
@@ -152,9 +152,10 @@ class Assembly:
             if not controls.lock.acquire(timeout=patience.left()):
                 raise BusyError("a command is in hand for too long")
             stack.callback(controls.lock.release)
-            for channel in cameras:
-                if other_profile or begins or channel.name in touched:
-                    stack.enter_context(held(channel, patience.left()))
+            concerned = [one for one in cameras if other_profile or begins or one.name in touched]
+            stack.enter_context(awaited(concerned))
+            for channel in concerned:
+                stack.enter_context(held(channel, patience.left()))
             # 2. From here on nothing can fail.
             configure_logging(config.log, config.secrets | self.config.secrets)
             for name in changes.removed:

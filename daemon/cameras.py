@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from daemon import reports
 from daemon.capture import CameraStatus, Frame
@@ -18,7 +18,7 @@ from daemon.reasons import EndReason
 from daemon.scheduler import Scheduler
 from daemon.topics import Topics
 
-__all__ = ["BusyError", "Cameras", "held"]
+__all__ = ["BusyError", "Cameras", "awaited", "held"]
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 5.0  # seconds to wait for the frame that is in hand
@@ -30,14 +30,30 @@ class BusyError(Exception):
 
 
 @contextlib.contextmanager
+def awaited(channels: Iterable[Channel]) -> Iterator[None]:
+    """No worker begins another frame of these cameras. One thread at a time does that.
+
+    A lock is not fair: where frame follows frame, who waits for it may never get it.
+    """
+    channels = list(channels)
+    for channel in channels:
+        channel.awaited = True
+    try:
+        yield
+    finally:
+        for channel in channels:
+            channel.awaited = False
+
+
+@contextlib.contextmanager
 def held(channel: Channel, seconds: float = _PATIENCE) -> Iterator[None]:
-    """Holds a camera's lock.
+    """Holds the lock of a camera; while it is `awaited`.
 
     Raises:
         BusyError: somebody else does for longer than this.
     """
     if not channel.lock.acquire(timeout=seconds):
-        raise BusyError(f"camera {channel.name}: its frame has been in hand for more than {seconds:g} s")
+        raise BusyError(f"camera {channel.name}: its frame has been in hand for more than {seconds:.0f} s")
     try:
         yield
     finally:
@@ -141,7 +157,7 @@ class Cameras:
             channel.enabled = True
             channel.camera.start()
             return
-        with held(channel):
+        with awaited([channel]), held(channel):
             channel.enabled = False
             channel.camera.stop()
             self._publish(channel.end(EndReason.SWITCHED_OFF))

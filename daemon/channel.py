@@ -87,6 +87,7 @@ class Channel:
         self.camera = Camera(name, settings)
         self.latency = LatencyMeter()
         self.lock, self.telling = threading.Lock(), threading.Lock()
+        self.awaited = False  # no frame is taken: somebody waits for the lock
         self.enabled = settings.enabled
         self.closed = False  # removed: whoever has a frame of it in hand publishes nothing any more
         self.models: ModelVersions = {}
@@ -135,8 +136,8 @@ class Channel:
         self.rate_processed.add(self.frames_processed, now)
 
     def take(self) -> Frame | None:
-        """The newest frame of the camera; None while it is switched off or waits to start anew."""
-        if not self.enabled or self.closed or time.monotonic() < self._retry_at:
+        """The newest frame of the camera; None while it is switched off, awaited or about to start anew."""
+        if not self.enabled or self.closed or self.awaited or time.monotonic() < self._retry_at:
             return None
         try:
             return self.camera.take()

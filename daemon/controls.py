@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from daemon import reports
-from daemon.cameras import BusyError, Cameras, held
+from daemon.cameras import BusyError, Cameras, awaited, held
 from daemon.channel import Channel
 from daemon.config import Config
 from daemon.deadline import Deadline
@@ -102,7 +102,7 @@ class Controls:
                 return
             try:
                 if switch == "alerts":
-                    with held(channel):
+                    with awaited([channel]), held(channel):
                         self._publish(channel.set_alerts(on))
                     self._switches.set_alerts(channel.name, on)
                 else:
@@ -124,13 +124,14 @@ class Controls:
     def go_by_profile(self, cameras: Cameras) -> None:
         """Lets every camera go on with the rules of the profile that is in use."""
         patience = Deadline(_PATIENCE)
-        for channel in cameras:
-            try:
-                with held(channel, patience.left()):
-                    self._publish(channel.set_profile(self.profile))
-            except BusyError as error:  # one camera's, which must not leave the others without the profile
-                channel.set_profile_later(self.profile)
-                _log.warning("profile_waits camera=%s reason=%r", channel.name, str(error))
+        with awaited(cameras):
+            for channel in cameras:
+                try:
+                    with held(channel, patience.left()):
+                        self._publish(channel.set_profile(self.profile))
+                except BusyError as error:  # which must not leave the other cameras without the profile
+                    channel.set_profile_later(self.profile)
+                    _log.warning("profile_waits camera=%s reason=%r", channel.name, str(error))
 
     def _on_home_assistant(self, payload: bytes) -> None:
         """It has just started: a broker that forgot what is retained would leave it without devices."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setattr(held.__wrapped__, "__defaults__", (0.1,))  # type: ignore[attr-defined]
+    monkeypatch.setattr(held.__wrapped__, "__defaults__", (0.2,))  # type: ignore[attr-defined]
     monkeypatch.setattr(controls_module, "_PATIENCE", 0.1)
     made = World(tmp_path)
     yield made
@@ -101,6 +102,27 @@ def test_a_camera_that_hangs_keeps_no_other_from_the_profile(world: World) -> No
     frame: Any = None
     world.door.process(frame, Engines())  # whatever becomes of the next one
     assert watches(world.door)
+
+
+def test_no_frame_is_begun_while_a_command_waits_for_the_one_in_hand(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a worker that always has a next one takes the lock again before whoever waits for it wakes up."""
+    monkeypatch.setattr(held.__wrapped__, "__defaults__", (20.0,))  # type: ignore[attr-defined]
+    door = world.door
+    monkeypatch.setattr(door.camera, "take", object)
+    assert door.take() is not None
+    command = threading.Thread(target=world.handlers["posewatch/door/alerts/set"], args=(b"OFF",))
+    with door.lock:
+        command.start()
+        end = time.monotonic() + 10.0
+        while door.take() is not None and time.monotonic() < end:
+            pass
+        assert door.take() is None
+        assert not world.yard.awaited
+    command.join(10.0)
+    assert not door.pipeline.alerts_enabled
+    assert door.take() is not None
 
 
 def test_nothing_follows_the_end_of_a_camera_whose_frame_took_too_long(world: World) -> None:
