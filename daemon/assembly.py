@@ -179,7 +179,7 @@ class Assembly:
                 self._told.clear()
                 for channel in cameras:
                     self.publish(channel.pipeline.initial_messages())
-                    channel.told = None
+                    cameras.tell(channel)
             cameras.scheduler.resize(prepared.engines)
             controls.listen(cameras)
             self._name_models()

@@ -139,7 +139,7 @@ class Cameras:
         self._publish(channel.pipeline.initial_messages())
         if successor.camera is not None:
             self._connect(channel)
-        self._tell(channel)
+        self.tell(channel)
 
     def sort(self, names: Sequence[str]) -> None:
         """Puts the cameras into this order."""
@@ -192,11 +192,11 @@ class Cameras:
     def _connect(self, channel: Channel) -> None:
         camera = channel.camera
         camera.on_frame = lambda: self.scheduler.wake(channel.name)
-        camera.on_status = lambda _name, _status: self._tell(channel)
+        camera.on_status = lambda _name, _status: self.tell(channel)
         if channel.enabled:
             camera.start()
         else:
-            self._tell(channel)
+            self.tell(channel)
 
     def _disconnect(self, channel: Channel) -> None:
         """Lets go of a stream; its thread ends as soon as the camera lets it."""
@@ -215,7 +215,7 @@ class Cameras:
                 self._publish(messages)
         channel.latency.add(time.monotonic() - frame.monotonic)
         if channel.failed != failed:
-            self._tell(channel)
+            self.tell(channel)
 
     def _look_after(self, channel: Channel, now: float) -> None:
         """A camera that is away sees nobody: no count and no alert may stay as it was."""
@@ -233,9 +233,9 @@ class Cameras:
                 self._publish(channel.start_anew())
         finally:
             channel.lock.release()
-        self._tell(channel, again=False)
+        self.tell(channel, again=False)
 
-    def _tell(self, channel: Channel, *, again: bool = True) -> None:
+    def tell(self, channel: Channel, *, again: bool = True) -> None:
         """Says how a camera is; not `again` where nothing but its rate can have changed."""
         with channel.telling:  # two threads may have something to tell: the later state is the last one said
             if channel.closed:

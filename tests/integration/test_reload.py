@@ -199,11 +199,13 @@ def test_signals_that_come_at_a_bad_time(pose_model: Path, tmp_path: Path) -> No
         url = f"rtsp://127.0.0.1:{free_port()}/nobody"
         cameras = "".join(EMPTY.format(name=f"c{n}", url=url, rules="{}") for n in range(2))
         text = HEAD.format(port=broker.port) + "cameras:\n" + cameras
-        config.write_text(text)
+        config.write_text(text.replace("mqtt: {", "mqtt: {enabled: false, "))
         with Daemon(config) as daemon:
             wait_for(lambda: "loading config=" in daemon.log.read_text(), SLOW, "the first line")
+            config.write_text(text)
             daemon.reload()
             wait_for(lambda: "reloaded added=" in daemon.log.read_text(), SLOW, "the reload")
+            wait_for(lambda: listener.last("c1/status"), SLOW, "what nobody was told before")
             files, threads = usage(daemon)
             moment = time.time() - 0.001
             config.write_text(text + "performance: {workers: 1}\nlog: {format: json}\n")
