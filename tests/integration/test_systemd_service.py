@@ -186,12 +186,13 @@ def test_it_runs_under_every_restriction_and_ends_cleanly(
 
 
 def test_a_wrong_configuration_is_one_line_and_no_restart(box: SystemdBox) -> None:
-    before = len(box.journal())
+    before = len(box.journal("posewatch", "-p", "err"))
     configure(box, "cameras: {door: {url: rtsp://127.0.0.1/x, fsp: 5}}\n")
     assert box.systemctl("start", "posewatch", check=False).returncode != 0
     wait_for(lambda: box.show("ActiveState") == "failed", SLOW, "the end of the attempt")
     assert (box.show("ExecMainStatus"), box.show("NRestarts")) == ("2", "0")
-    lines = [line for line in box.journal()[before:].splitlines() if "posewatch.yaml" in line]
+    journal = box.journal("posewatch", "-p", "err")[before:]
+    lines = [line for line in journal.splitlines() if "posewatch.yaml" in line]
     assert len(lines) == 1
     assert "/etc/posewatch/posewatch.yaml:1: cameras.door.fsp: unknown key" in lines[0]
 
