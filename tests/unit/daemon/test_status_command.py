@@ -191,6 +191,11 @@ def test_somebody_else_there(running, capsys):
     assert "posewatch: " in capsys.readouterr().err
 
 
+def test_a_refusal_says_why(running, capsys):
+    assert main(["status", "--url", f"{running.url}/nowhere"]) == 1
+    assert "/nowhere answers with 404: there are " in capsys.readouterr().err
+
+
 def test_watching_ends_with_a_signal(running):
     options = ["--url", running.url, "--watch", "0.05", "--json"]
     command = [sys.executable, "-m", "daemon.cli", "status", *options]
