@@ -33,8 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = exit_status(error)
         if status is None:
             raise
-        print(f"posewatch: {error}", file=sys.stderr)
+        _complain(f"posewatch: {error}")
         return status
+
+
+def _complain(text: str) -> None:
+    """On standard error; in the journal with the priority of an error, for `journalctl -p err`."""
+    from daemon.logs.handler import is_journal
+
+    mark = "<3>" if is_journal(sys.stderr) else ""
+    print("\n".join(mark + line for line in text.splitlines()), file=sys.stderr)
 
 
 def _limit_library_threads() -> None:

@@ -38,7 +38,8 @@ def run(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     try_models(config.cameras.values())
     broker = f"{config.mqtt.host}:{config.mqtt.port}" if config.mqtt.enabled else "off"
-    print(f"{options.config}: ok, {len(config.cameras)} cameras, MQTT {broker}")
+    count = len(config.cameras)
+    print(f"{options.config}: ok, {count} camera{'' if count == 1 else 's'}, MQTT {broker}")
     engines = Engines()
     for name, camera in config.cameras.items():
         watching = rules_of(name, camera.rules, camera.zones)

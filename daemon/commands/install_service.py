@@ -56,7 +56,7 @@ def add_install_service(subparsers: Subparsers) -> None:
 def run(options: argparse.Namespace) -> int:
     """Shows or writes the files of the service, or removes them."""
     from daemon.errors import UsageError
-    from daemon.installation import Layout, check_program, plan, write
+    from daemon.installation import Layout, check_program, check_systemd, plan, write
 
     if options.purge and not options.uninstall:
         raise UsageError("--purge: only with --uninstall")
@@ -66,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
     program = options.program or Path(sys.executable).with_name("posewatch")
     if layout.is_live:
         check_program(program)
+        check_systemd(options.add)
     planned = plan(layout, program, options.add, options.without)
     if not options.write:
         _show(planned)
@@ -97,7 +98,7 @@ def _say_what_is_next(changed: list[Path], layout: Layout) -> None:
     elif changed:
         print("Now: `systemctl restart posewatch`.")
     else:
-        print("Everything is as it should be.")
+        print("These files are as they should be. Now, after an upgrade: `systemctl restart posewatch`.")
 
 
 def _uninstall(layout: Layout, options: argparse.Namespace) -> int:

@@ -8,14 +8,18 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daemon.commands.parsing import Subparsers, add_command, config_argument, positive_number
+
+if TYPE_CHECKING:
+    from urllib.error import HTTPError
 
 __all__ = ["add_status"]
 
 _TIMEOUT = 5.0  # seconds for an answer
 _MAX_BYTES = 8 << 20
+_MAX_REFUSAL = 200  # characters
 _CLEAR = "\033[H\033[2J"
 
 
@@ -118,7 +122,7 @@ def _picture(url: str) -> dict[str, Any]:
         with opener.open(url.rstrip("/") + "/status", timeout=_TIMEOUT) as answer:
             text = answer.read(_MAX_BYTES)
     except HTTPError as error:
-        raise _NoAnswerError(f"{_shown(url)} answers with {error.code}: is this posewatch?") from None
+        raise _NoAnswerError(f"{_shown(url)} answers with {error.code}{_said_with(error)}") from None
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         reason = " ".join(str(getattr(reason, "strerror", None) or reason).split())
@@ -127,6 +131,19 @@ def _picture(url: str) -> dict[str, Any]:
     if not isinstance(picture, dict):
         raise ValueError
     return picture
+
+
+def _said_with(error: HTTPError) -> str:
+    """What posewatch says where it refuses something; of others no text reaches the terminal."""
+    try:
+        text = error.read(_MAX_REFUSAL + 1).decode("ascii")
+    except (OSError, ValueError):
+        text = ""
+    first = (text.splitlines() or [""])[0]
+    plain = (
+        error.headers.get_content_type() == "text/plain" and len(text) <= _MAX_REFUSAL and first.isprintable()
+    )
+    return f": {first}" if plain and first else ": is this posewatch?"
 
 
 def _shown(url: str) -> str:

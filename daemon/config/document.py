@@ -101,6 +101,8 @@ def read_secret(name: str, environment: Mapping[str, str]) -> str:
     looked = " and ".join(str(folder) for folder in folders)
     if credentials is None:
         looked += " ($CREDENTIALS_DIRECTORY is not set)"
+    if "INVOCATION_ID" in environment:  # systemd started this (systemd.exec(5))
+        looked += f": write /etc/posewatch/credentials/{name}, then `posewatch install-service --write`"
     raise ValueError(f"secret {name!r} not found in {looked}")
 
 

@@ -13,10 +13,13 @@ from pathlib import Path
 
 from daemon.errors import UsageError
 
-__all__ = ["DROP_INS", "MARK", "Layout", "PlannedFile", "State", "plan"]
+__all__ = ["DROP_INS", "LEAST_SYSTEMD", "MARK", "Layout", "PlannedFile", "State", "plan"]
 
 DROP_INS = ("backoff", "notify-reload", "nvidia", "public-network", "vaapi", "webcam")
 """What `--with` knows: the names of systemd/posewatch.service.d/NAME.conf."""
+
+LEAST_SYSTEMD = {"notify-reload": 253, "backoff": 254}
+"""Versions of systemd below which a drop-in does harm: its new settings are ignored, the others hold."""
 
 MARK = "# Of `posewatch install-service`: what you change here is lost; use `systemctl edit posewatch`.\n"
 """First line of every drop-in that is ours, and so may be changed and removed."""

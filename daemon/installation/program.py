@@ -14,7 +14,7 @@ __all__ = ["check_program"]
 # ProtectHome=yes and PrivateTmp=yes hide these.
 _HIDDEN = tuple(Path(name) for name in ("/home", "/root", "/run/user", "/tmp", "/var/tmp"))
 _PLAIN = re.compile(r"/[A-Za-z0-9_./+-]+")  # nothing that systemd would expand, split or unquote
-_ADVICE = "python3 -m venv /opt/posewatch && /opt/posewatch/bin/pip install posewatch"
+_ADVICE = "python3 -m venv /opt/posewatch && /opt/posewatch/bin/pip install ."
 
 
 def check_program(program: Path) -> None:

@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -46,6 +46,7 @@ mqtt: {{host: 127.0.0.1, port: {port}}}
 cameras:
   door: {{url: "rtsp://127.0.0.1:{port}/none", reconnect: {{min: 200ms, max: 500ms}}}}
 """
+OWN_MODEL = Path(__file__).resolve().parents[2] / "tracker" / "models" / "person_yolox_nano.onnx"
 WATCHDOG = 8.0  # seconds
 # What differs from the shipped unit: quicker restarts and watchdog, and a system call that the filter refuses
 # ends the service instead of failing, so that none goes unnoticed.
@@ -56,6 +57,23 @@ WatchdogSec={WATCHDOG}
 TimeoutAbortSec=1
 SystemCallErrorNumber=kill
 """
+# What Python in the box takes in when it starts: a worker hangs for good once the file names its process.
+# Nothing in the product helps; only the patience of its watchdog is shorter, as WatchdogSec= is.
+HANGING = """\
+import os, threading
+from pathlib import Path
+import daemon.watchdog
+daemon.watchdog.STUCK_AFTER = 1.0
+from daemon.pipeline import CameraPipeline
+whole = CameraPipeline.process
+def process(self, frame, engines):
+    who = Path("/opt/hanging/who")
+    if who.exists() and who.read_text() == str(os.getpid()):
+        threading.Event().wait()
+    return whole(self, frame, engines)
+CameraPipeline.process = process
+"""
+HANGABLE = "[Service]\nEnvironment=PYTHONPATH=/opt/hanging\nWatchdogSec=6\n"
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +88,7 @@ def box(tmp_path_factory: pytest.TempPathFactory, pose_model: Path) -> Iterator[
         shutil.copytree(pose_model.parent, models)
         box.write("/etc/posewatch/credentials/mqtt_password", "s3cr3t-of-the-broker\n", mode=0o600)
         box.run(str(PROGRAM), "install-service", "--write")
+        shutil.copy(OWN_MODEL, box.path("/etc/posewatch/own.onnx"))
         box.write("/etc/systemd/system/posewatch.service.d/faster.conf", FASTER)
         box.systemctl("daemon-reload")
         yield box
@@ -109,9 +128,9 @@ def configure(box: SystemdBox, text: str) -> None:
     box.path("/etc/posewatch/posewatch.yaml").write_text(text)
 
 
-def watch(box: SystemdBox, listener: Listener, broker: Broker, camera: RtspServer) -> None:
+def watch(box: SystemdBox, listener: Listener, broker: Broker, camera: RtspServer, more: str = "") -> None:
     """Starts the service, waits until it has raised an alert."""
-    configure(box, CONFIG.format(port=broker.port, url=camera.url("street.mp4")))
+    configure(box, CONFIG.format(port=broker.port, url=camera.url("street.mp4")) + more)
     box.systemctl("start", "posewatch")
     wait_for(lambda: listener.last("street/alert/about") == "ON", SLOW, "an alert")
 
@@ -147,7 +166,8 @@ def check_that_it_is_shut_in(box: SystemdBox) -> None:
 def test_it_runs_under_every_restriction_and_ends_cleanly(
     box: SystemdBox, camera: RtspServer, broker: Broker, listener: Listener
 ) -> None:
-    watch(box, listener, broker, camera)
+    # A model of the user's own is tried in a process of its own first, under the same filter.
+    watch(box, listener, broker, camera, "detect: {model: own.onnx}\n")
     assert box.show("StatusText")
     check_that_it_is_shut_in(box)
     assert send_from(box, "127.0.0.1") == "sent"
@@ -166,17 +186,18 @@ def test_it_runs_under_every_restriction_and_ends_cleanly(
 
 
 def test_a_wrong_configuration_is_one_line_and_no_restart(box: SystemdBox) -> None:
-    before = len(box.journal())
+    before = len(box.journal("posewatch", "-p", "err"))
     configure(box, "cameras: {door: {url: rtsp://127.0.0.1/x, fsp: 5}}\n")
     assert box.systemctl("start", "posewatch", check=False).returncode != 0
     wait_for(lambda: box.show("ActiveState") == "failed", SLOW, "the end of the attempt")
     assert (box.show("ExecMainStatus"), box.show("NRestarts")) == ("2", "0")
-    lines = [line for line in box.journal()[before:].splitlines() if "posewatch.yaml" in line]
+    journal = box.journal("posewatch", "-p", "err")[before:]
+    lines = [line for line in journal.splitlines() if "posewatch.yaml" in line]
     assert len(lines) == 1
     assert "/etc/posewatch/posewatch.yaml:1: cameras.door.fsp: unknown key" in lines[0]
 
 
-def test_the_watchdog_ends_a_hang_and_bears_dead_cameras_a_dead_broker_and_wrong_reloads(
+def test_the_watchdog_bears_dead_cameras_a_dead_broker_and_wrong_reloads(
     box: SystemdBox,
 ) -> None:
     text = DEAD.format(port=free_port())
@@ -196,18 +217,46 @@ def test_the_watchdog_ends_a_hang_and_bears_dead_cameras_a_dead_broker_and_wrong
     wait_for(lambda: int(box.show("WatchdogTimestampMonotonic")) > late, SLOW, "a sign of life")
     assert (box.main_pid(), box.show("NRestarts")) == (process, "0")
 
-    os.kill(process, signal.SIGSTOP)
-    wait_for(lambda: box.show("NRestarts") == "1", SLOW, "the restart")
-    assert "Watchdog timeout" in box.journal()
+
+def crash(box: SystemdBox) -> None:
+    os.kill(box.main_pid(), signal.SIGSEGV)
 
 
-def test_a_crash_is_restarted_and_leaves_nothing_open(
-    box: SystemdBox, camera: RtspServer, broker: Broker, listener: Listener
+def hang(box: SystemdBox) -> None:
+    box.write("/opt/hanging/who", box.show("MainPID"))
+
+
+@pytest.fixture
+def hangable(box: SystemdBox) -> Iterator[None]:
+    box.write("/opt/hanging/sitecustomize.py", HANGING)
+    drop_in = box.write("/etc/systemd/system/posewatch.service.d/hangable.conf", HANGABLE)
+    box.systemctl("daemon-reload")
+    yield
+    drop_in.unlink()
+    box.systemctl("daemon-reload")
+
+
+@pytest.mark.usefixtures("hangable")
+@pytest.mark.parametrize(
+    ("fail", "said"),
+    [
+        (crash, ["Segmentation fault", "most recent call first"]),
+        (hang, ["hangs what=worker-", "threading.py", "Watchdog timeout", "Fatal Python error: Aborted"]),
+    ],
+)
+def test_what_crashes_or_hangs_is_restarted_and_leaves_nothing_open(
+    box: SystemdBox,
+    camera: RtspServer,
+    broker: Broker,
+    listener: Listener,
+    fail: Callable[[SystemdBox], None],
+    said: list[str],
 ) -> None:
     watch(box, listener, broker, camera)
     listener.catch_up()
     opened = listener.bodies("street/alerts")[-1]["id"]
-    os.kill(box.main_pid(), signal.SIGSEGV)
+    before = len(box.journal())
+    fail(box)
     wait_for(
         lambda: (
             ("cleared", opened) in [(body["type"], body["id"]) for body in listener.bodies("street/alerts")]
@@ -217,6 +266,5 @@ def test_a_crash_is_restarted_and_leaves_nothing_open(
     )
     wait_for(lambda: listener.last("status") == "online", SLOW, "online")
     assert box.show("NRestarts") == "1"
-    journal = box.journal()
-    assert "Segmentation fault" in journal
-    assert "most recent call first" in journal
+    journal = box.journal()[before:]
+    assert [one for one in said if one not in journal] == []

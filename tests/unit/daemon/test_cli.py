@@ -103,7 +103,7 @@ def test_an_error_is_one_line_and_a_status(arguments, status, says, config, tmp_
 
 def test_check_says_what_it_read(config, capsys):
     assert main(["check", "-c", config]) == 0
-    assert "ok, 1 cameras" in capsys.readouterr().out
+    assert "ok, 1 camera" in capsys.readouterr().out
 
 
 def test_check_shows_how_a_camera_is_looked_at(tmp_path, capsys):

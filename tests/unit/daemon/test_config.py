@@ -271,6 +271,9 @@ def test_missing_secret_says_where_it_was_looked_for(load: Any, environment: dic
     assert "'nope' not found in" in found
     assert environment["CREDENTIALS_DIRECTORY"] in found
     assert "/run/secrets" in found
+    environment["INVOCATION_ID"] = "0"  # under systemd it says what to do there
+    (found,) = messages(load, "mqtt: {password: !secret nope}\n" + CAMERA)
+    assert "/etc/posewatch/credentials/nope, then `posewatch install-service --write`" in found
 
 
 def test_anchors_and_merge_keys_keep_their_values_and_lines(load: Any) -> None:

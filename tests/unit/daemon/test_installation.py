@@ -9,7 +9,8 @@ import pytest
 
 from daemon.cli import main
 from daemon.config import load_config
-from daemon.installation import Layout, plan, remove, write
+from daemon.errors import UsageError
+from daemon.installation import Layout, check_systemd, plan, remove, write
 
 PROGRAM = Path("/usr/bin/posewatch")
 ROOT = Path(__file__).resolve().parents[3]
@@ -137,3 +138,31 @@ def test_a_program_that_the_service_could_not_start_is_refused(
     said = capsys.readouterr().err
     assert says in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "drop_ins", "refused"),
+    [
+        (
+            "systemd 252 (252.38-1~deb12u1)",
+            ["notify-reload"],
+            "--with notify-reload: needs systemd 253 or newer",
+        ),
+        ("systemd 253 (253.1)", ["notify-reload", "vaapi"], None),
+        ("systemd 253 (253.1)", ["notify-reload", "backoff"], "--with backoff: needs systemd 254"),
+        ("systemd 219", ["vaapi"], None),
+        ("something else", ["backoff"], None),
+    ],
+)
+def test_a_drop_in_that_this_systemd_would_understand_by_half_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, drop_ins: list[str], refused: str | None
+) -> None:
+    program = tmp_path / "systemctl"
+    program.write_text(f"#!/bin/sh\necho '{version}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if refused is None:
+        check_systemd(drop_ins)
+    else:
+        with pytest.raises(UsageError, match=refused):
+            check_systemd(drop_ins)

@@ -45,10 +45,11 @@ def test_a_service_that_is_well():
 
 
 def test_a_line_does_not_end_between_a_stage_and_its_time():
-    names = ("detect", "track", "pose", "action", "fight", "tamper", "report", "media")
-    lines = table(service_figures(camera_figures(stages={name: StageFigures(2.7, 150) for name in names})))
+    seconds = {"detect": 3.0, "track": 0.3, "pose": 3.0, "action": 0.3, "fight": 0.3, "tamper": 3.0}
+    stages = {name: StageFigures(one, 150) for name, one in {**seconds, "report": 0.3, "media": 0.3}.items()}
+    lines = table(service_figures(camera_figures(stages=stages)))
     first = next(line for line in lines if line.startswith("stages"))
-    assert first.endswith("report 18.0,")
+    assert first.endswith("report 2.0,")
 
 
 def test_what_is_wrong_is_told():
@@ -188,6 +189,11 @@ def test_nobody_there(running, capsys, monkeypatch):
 def test_somebody_else_there(running, capsys):
     assert main(["status", "--url", f"{running.url}/healthz?"]) == 1
     assert "posewatch: " in capsys.readouterr().err
+
+
+def test_a_refusal_says_why(running, capsys):
+    assert main(["status", "--url", f"{running.url}/nowhere"]) == 1
+    assert "/nowhere answers with 404: there are " in capsys.readouterr().err
 
 
 def test_watching_ends_with_a_signal(running):
