@@ -6,17 +6,15 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 from daemon.resolving import Resolver
-from daemon.rtsp.auth import Login
+from daemon.rtsp.addresses import bare, host_of, join, login_of
 from daemon.rtsp.sdp import Video, video_of
 from daemon.rtsp.wire import Message, Packet, Wire
 from daemon.source_types import CaptureError, EndOfStream, Reason
 
 __all__ = ["Session"]
 
-_PORT = 554
 _AGENT = "posewatch"
 _EARLY = 8 << 20  # bytes
 _FORGOTTEN = 3.0  # seconds without data after which a camera means it that it knows no such session
@@ -48,7 +46,7 @@ class Session:
     """
 
     def __init__(self, url: str, deadline: float, resolver: Resolver, cancelled: Callable[[], bool]) -> None:
-        self._login = _login_of(url)
+        self._login = login_of(url)
         self._resolver, self._cancelled = resolver, cancelled
         self._sequence = 0
         self._early: deque[Packet] = deque()  # came before the answer to PLAY
@@ -61,7 +59,7 @@ class Session:
         self._aggregate = ""
         self._wire: Wire | None = None
         try:
-            described = self._describe(_bare(url), deadline)
+            described = self._describe(bare(url), deadline)
             found = video_of(described.body)
             if found is None:
                 raise CaptureError(Reason.CODEC, "holds no video", unusable=True)
@@ -82,7 +80,7 @@ class Session:
         wire = self._open_wire
         wire.expect(0, 1)
         transport = {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1"}
-        answer = self._ask("SETUP", _join(self._base, self.video.control), deadline, transport)
+        answer = self._ask("SETUP", join(self._base, self.video.control), deadline, transport)
         self._channel = _channel(answer.get("transport"))
         wire.expect(self._channel, self._channel + 1)
         self._session, timeout = _session(answer.get("session"))
@@ -147,7 +145,7 @@ class Session:
     def _describe(self, url: str, deadline: float) -> Message:
         for _ in range(_MAX_REDIRECTS + 1):
             self._url = url
-            host, port = _host_of(url)
+            host, port = host_of(url)
             self._wire = Wire(host, port, deadline, self._resolver, self._cancelled)
             options = self._ask("OPTIONS", url, deadline, lenient=True)
             self._methods = options.get("public").upper()
@@ -155,9 +153,9 @@ class Session:
             target = answer.get("location")
             if 300 <= answer.status < 400 and target.lower().startswith("rtsp://"):
                 self._wire.close()
-                _host_of(target)
-                self._login = _login_of(target) or self._login
-                url = _bare(target)
+                host_of(target)
+                self._login = login_of(target) or self._login
+                url = bare(target)
                 continue
             return _check(answer, "DESCRIBE")
         raise CaptureError(Reason.NETWORK, "the camera sends us from one address to the next")
@@ -242,37 +240,6 @@ class Session:
                 self._forgotten = time.monotonic()
         elif message.status >= 200:
             self._refused = False
-
-
-def _login_of(url: str) -> Login | None:
-    parts = urlsplit(url)
-    if parts.username is None:
-        return None
-    return Login(unquote(parts.username), unquote(parts.password or ""))
-
-
-def _bare(url: str) -> str:
-    """Without credentials, for the request line."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
-
-
-def _host_of(url: str) -> tuple[str, int]:
-    try:
-        parts = urlsplit(url)
-        # The zone of a link-local address is written %25eth0 in a URL.
-        return (parts.hostname or "").replace("%25", "%"), parts.port or _PORT
-    except ValueError:
-        raise CaptureError(Reason.NETWORK, "the camera sends us to an address that is none") from None
-
-
-def _join(base: str, control: str) -> str:
-    """A control URL, by adding it to the base as cameras and FFmpeg do, not by RFC 1808."""
-    if not control or control == "*":
-        return base
-    if "://" in control:
-        return control
-    return base + control if base.endswith("/") else f"{base}/{control}"
 
 
 def _check(answer: Message, method: str) -> Message:

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.rtsp.addresses import bare, join
 from daemon.rtsp.auth import Login
 from daemon.rtsp.depacketizing import Depacketizer
 from daemon.rtsp.nal import FrameNumbers, classify, is_random_access, split_units
 from daemon.rtsp.sdp import video_of
-from daemon.rtsp.session import _bare, _channel, _join, _says_goodbye, _session
+from daemon.rtsp.session import _channel, _says_goodbye, _session
 
 SDP = """v=0\r
 o=- 1 1 IN IP4 0.0.0.0\r
@@ -61,11 +62,11 @@ def test_no_description_is_a_crash(text: str) -> None:
     ],
 )
 def test_control_urls(base: str, control: str, expected: str) -> None:
-    assert _join(base, control) == expected
+    assert join(base, control) == expected
 
 
 def test_the_request_line_holds_no_credentials() -> None:
-    assert _bare("rtsp://me:p%40ss@[::1]:8554/a/b?c=d") == "rtsp://[::1]:8554/a/b?c=d"
+    assert bare("rtsp://me:p%40ss@[::1]:8554/a/b?c=d") == "rtsp://[::1]:8554/a/b?c=d"
 
 
 def test_digest_as_in_the_standard() -> None:
