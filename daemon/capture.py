@@ -15,6 +15,7 @@ from daemon.config import CameraConfig
 from daemon.masking import mask_source
 from daemon.outage import OutageLog
 from daemon.reader import Frame, FrameReader, UnreadFrame
+from daemon.reader_choice import ReaderChoice
 from daemon.reconnect import Backoff, Patience
 from daemon.resolving import Resolver
 from daemon.sources import CaptureError, EndOfStream, Picture, Reason, Source, is_live, open_source
@@ -70,6 +71,8 @@ class Camera:
         self._damaged = 0  # of the connections before
         self._source: Source | None = None
         self._resolver = Resolver()
+        ours = settings.transport == "tcp" and settings.source.lower().startswith("rtsp://")
+        self._choice = ReaderChoice(name, settings.reader if ours else "ffmpeg", monotonic=monotonic)
         self._settings = settings
         self._clock, self._monotonic = clock, monotonic
         self._lock = threading.Lock()
@@ -165,6 +168,7 @@ class Camera:
             reason = error.reason
             streamed = self._record.state is CameraState.STREAMING
             stalled = streamed and reason is Reason.TIMEOUT
+            self._choice.failed(error, streamed=streamed)
             wait = patience.after(reason, self._monotonic() - started if streamed else 0.0)
             outage.failed(error, after_pictures=streamed, retry_in=wait)
             self._set_state(CameraState.STALLED if stalled else CameraState.CONNECTING, reason, stopping)
@@ -181,7 +185,7 @@ class Camera:
         except CaptureError as error:
             return error
         except Exception as error:  # the camera's boundary: whatever it was, try again
-            failure = CaptureError(Reason.ERROR, f"{type(error).__name__}: {error}")
+            failure = CaptureError(Reason.ERROR, f"{type(error).__name__}: {error}", unusable=True)
             failure.__cause__ = error
             return failure
 
@@ -190,6 +194,7 @@ class Camera:
         return open_source(
             settings.source,
             transport=settings.transport,
+            ffmpeg=self._choice.ffmpeg,
             open_timeout=settings.open_timeout,
             read_timeout=settings.read_timeout,
             resolver=self._resolver,

@@ -87,6 +87,7 @@ class FrameReader:
         self._source = open_source(
             source,
             transport=transport,
+            fall_back=True,
             open_timeout=open_timeout,
             read_timeout=read_timeout,
             threads=threads,

@@ -36,13 +36,21 @@ class Reason(str, Enum):
 class CaptureError(Exception):
     """A source cannot be opened or read; the message is one line without credentials.
 
+    Args:
+        reason: the kind of failure.
+        message: what to tell.
+        unusable: see below.
+
     Attributes:
         reason: the kind of failure.
+        unusable: whether the camera is there and says or sends something that our own RTSP client can make
+            nothing of; another one may.
     """
 
-    def __init__(self, reason: Reason, message: str) -> None:
+    def __init__(self, reason: Reason, message: str, *, unusable: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
+        self.unusable = unusable
 
 
 class EndOfStream(Exception):  # noqa: N818 - not an error: every file ends

@@ -28,6 +28,8 @@ def open_source(
     source: str,
     *,
     transport: str = "tcp",
+    ffmpeg: bool = False,
+    fall_back: bool = False,
     open_timeout: float = 10.0,
     read_timeout: float = 10.0,
     threads: int = 1,
@@ -39,6 +41,9 @@ def open_source(
     Args:
         source: URL, path of a file, or webcam (/dev/video0 or its number).
         transport: of RTSP: tcp or udp.
+        ffmpeg: takes FFmpeg, whatever the stream is.
+        fall_back: takes FFmpeg at once where our own client can make nothing of an RTSP camera's answers;
+            whoever opens again and again leaves that to a `ReaderChoice`.
         open_timeout: seconds to connect and to learn what the stream holds.
         read_timeout: seconds without a picture after which a read fails.
         threads: decoder threads.
@@ -56,7 +61,7 @@ def open_source(
     if not _is_url(source):
         raise CaptureError(Reason.ERROR, f"{mask_source(source)}: is not a valid URL")
     resolver = resolver or Resolver()
-    if transport == "tcp" and source.lower().startswith("rtsp://"):
+    if transport == "tcp" and not ffmpeg and source.lower().startswith("rtsp://"):
         try:
             return RtspSource(
                 source,
@@ -68,6 +73,9 @@ def open_source(
             )
         except Unsupported:
             pass
+        except CaptureError as error:
+            if not (fall_back and error.unusable):
+                raise
     return FfmpegSource(
         source,
         transport=transport,

@@ -71,6 +71,11 @@ class CameraConfig(ConfigModel):
         title="RTSP transport",
         description="udp only where a camera knows nothing else: it loses packets.",
     )
+    reader: Literal["auto", "ffmpeg"] = Field(
+        default="auto",
+        title="RTSP reader",
+        description="ffmpeg only where pictures are missing otherwise: it does not notice lost packets.",
+    )
     fps: float = Field(
         default=15.0,
         title="Most frames a second",

@@ -162,6 +162,8 @@ class _LiveFeed:
         source = open_source(
             settings.source,
             transport=settings.transport,
+            ffmpeg=settings.reader == "ffmpeg",
+            fall_back=True,
             open_timeout=settings.open_timeout,
             read_timeout=settings.read_timeout,
         )

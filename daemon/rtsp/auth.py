@@ -6,12 +6,16 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 __all__ = ["Login"]
 
-_PARAMETER = re.compile(r'([a-zA-Z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))')
-_HASHES = {"MD5": "md5", "SHA-256": "sha256"}
+_TOKEN = re.compile(
+    r'([a-zA-Z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]*))'  # a parameter
+    r"|([a-zA-Z][a-zA-Z0-9_-]*)(?=[\s,]|$)"  # a scheme
+)
+_LONGEST = 2048  # characters of a header: the time to take it apart grows with their square
+_HASHES = {"MD5": "md5", "MD5-SESS": "md5", "SHA-256": "sha256", "SHA-256-SESS": "sha256"}
 
 
 class Login:
@@ -30,11 +34,7 @@ class Login:
     def take(self, challenges: Sequence[str]) -> bool:
         """Takes the WWW-Authenticate headers of a reply; False where none can be answered."""
         best: dict[str, str] | None = None
-        for text in challenges:
-            scheme, _, rest = text.strip().partition(" ")
-            found = {name.lower(): quoted or plain for name, quoted, plain in _PARAMETER.findall(rest)} | {
-                "scheme": scheme.lower()
-            }
+        for found in (one for text in challenges for one in _challenges(text[:_LONGEST])):
             if found["scheme"] == "digest" and _hash_of(found) is not None:
                 if best is None or best["scheme"] == "basic" or _hash_of(found) == "sha256":
                     best = found
@@ -42,6 +42,11 @@ class Login:
                 best = found
         self._challenge, self._count = best, 0
         return best is not None
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the last challenge only wants a newer nonce: the password was right."""
+        return self._challenge is not None and self._challenge.get("stale", "").lower() == "true"
 
     def header(self, method: str, url: str) -> str | None:
         """The Authorization header of a request; None before the first challenge."""
@@ -61,26 +66,46 @@ class Login:
 
         realm, nonce = challenge.get("realm", ""), challenge.get("nonce", "")
         first, second = digest(self._user, realm, self._password), digest(method, url)
+        own = os.urandom(8).hex()
+        session = challenge.get("algorithm", "").upper().endswith("-SESS")
+        if session:
+            first = digest(first, nonce, own)
         fields = {"username": self._user, "realm": realm, "nonce": nonce, "uri": url}
         plain: dict[str, str] = {}
         if "auth" in [word.strip() for word in challenge.get("qop", "").split(",")]:
             self._count += 1
-            number, own = f"{self._count:08x}", os.urandom(8).hex()
+            number = f"{self._count:08x}"
             fields["cnonce"] = own
             plain = {"qop": "auth", "nc": number}
             fields["response"] = digest(first, nonce, number, own, "auth", second)
         else:
+            if session:
+                fields["cnonce"] = own
             fields["response"] = digest(first, nonce, second)
         if "opaque" in challenge:
             fields["opaque"] = challenge["opaque"]
-        if "algorithm" in challenge:
+        if challenge.get("algorithm"):
             plain["algorithm"] = challenge["algorithm"]
         quoted = [f'{key}="{_escape(value)}"' for key, value in fields.items()]
         return "Digest " + ", ".join([*quoted, *(f"{key}={value}" for key, value in plain.items())])
 
 
+def _challenges(text: str) -> Iterator[dict[str, str]]:
+    """The challenges of one header, which may be several; "scheme" is that of each, in lower case."""
+    found: dict[str, str] | None = None
+    for name, quoted, plain, scheme in _TOKEN.findall(text):
+        if scheme:
+            if found is not None:
+                yield found
+            found = {"scheme": scheme.lower()}
+        elif found is not None:
+            found.setdefault(name.lower(), quoted or plain)
+    if found is not None:
+        yield found
+
+
 def _hash_of(challenge: dict[str, str]) -> str | None:
-    return _HASHES.get(challenge.get("algorithm", "MD5").upper())
+    return _HASHES.get((challenge.get("algorithm") or "MD5").upper())
 
 
 def _escape(value: str) -> str:

@@ -16,7 +16,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from daemon.opening import MAX_PIXELS
 from daemon.rtsp.depacketizing import AccessUnit
-from daemon.rtsp.nal import FrameNumbers, classify, is_random_access
+from daemon.rtsp.nal import FrameNumbers, classify, is_needed, is_random_access
 
 __all__ = ["DecodedFrame", "Decoder"]
 
@@ -46,8 +46,9 @@ class Decoder:
     def __init__(self, codec: str, parameter_sets: tuple[bytes, ...] = (), threads: int = 1) -> None:
         self._hevc = codec == "hevc"
         self._codec, self._threads = codec, threads
-        self._parameters = parameter_sets
-        self._take_all = False
+        self._parameters: dict[int, tuple[bytes, ...]] = {}  # by their type
+        self._keep(parameter_sets)
+        self._take_all, self._strict, self._any = False, True, False
         self._numbers = FrameNumbers()
         self._numbers.follows(() if self._hevc else parameter_sets)
         self._context = self._make()
@@ -64,9 +65,7 @@ class Decoder:
         """Frames that are ready with this access unit, in the order of presentation."""
         kinds = [classify(one, hevc=self._hevc) for one in unit.units]
         if unit.whole and any(kind.parameters for kind in kinds):
-            self._parameters = tuple(
-                one for one, kind in zip(unit.units, kinds, strict=True) if kind.parameters
-            )
+            self._keep(unit.units)
         if not (unit.whole and unit.follows):
             self._numbers.lost()
         follows = self._hevc or self._numbers.follows(unit.units)
@@ -95,6 +94,15 @@ class Decoder:
         self._floor = (self._number, 0)
         self._context = self._make()
 
+    def _keep(self, units: tuple[bytes, ...]) -> None:
+        """Keeps parameter sets; those of the types that are not among them stay."""
+        found: dict[int, tuple[bytes, ...]] = {}
+        for one in units:
+            kind = classify(one, hevc=self._hevc)
+            if kind.parameters:
+                found[kind.type] = (*found.get(kind.type, ()), one)
+        self._parameters |= found
+
     def _make(self) -> VideoCodecContext:
         context = VideoCodecContext.create(self._codec, "r")
         assert isinstance(context, VideoCodecContext)
@@ -102,7 +110,9 @@ class Decoder:
         if self._threads == 1:
             context.thread_type = "NONE"
         # Without it H.265 goes on with a grey picture where one that is needed is missing.
-        damage = {"flags": "output_corrupt"} if self._take_all else {"err_detect": "explode"}
+        damage = {"err_detect": "explode"} if self._strict else {}
+        if self._take_all:
+            damage = {"flags": "output_corrupt"}
         context.options = {**damage, "max_pixels": str(MAX_PIXELS)}
         return context
 
@@ -137,8 +147,9 @@ class Decoder:
         self._stamps[number] = unit.timestamp
         if len(self._stamps) > _REMEMBERED:
             self._stamps.popitem(last=False)
-        units = unit.units
-        if self._floor is not None and self._floor[0] == number:
+        units = tuple(one for one in unit.units if is_needed(one, hevc=self._hevc))
+        begins = self._floor is not None and self._floor[0] == number
+        if begins:
             units = self._with_parameters(units)
         packet = av.Packet(b"".join(_START_CODE + one for one in units))
         packet.pts = packet.dts = number
@@ -148,13 +159,28 @@ class Decoder:
         except av.error.FFmpegError:
             if self._take_all:
                 return []
+            if begins and self._strict and not self._any:
+                # Nothing is missing, and it is the first one: the camera always does what is not allowed.
+                self._strict = False
+                self._context = self._make()
+                self._number = number
+                return self._frames(unit)
             return self._lose(unit)
+        self._any = self._any or bool(frames)
         return [(frame, ticks / 90000.0) for frame in frames if (ticks := self._ticks(frame)) is not None]
 
     def _with_parameters(self, units: tuple[bytes, ...]) -> tuple[bytes, ...]:
-        if any(classify(one, hevc=self._hevc).parameters for one in units):
-            return units
-        return (*self._parameters, *units)
+        own: list[bytes] = []
+        others: list[bytes] = []
+        known = dict(self._parameters)
+        for one in units:
+            kind = classify(one, hevc=self._hevc)
+            (own if kind.parameters else others).append(one)
+            if kind.parameters:
+                known.pop(kind.type, None)
+        kept = [one for sets in known.values() for one in sets]
+        # In the order in which they build on each other: theirs of types.
+        return (*sorted([*kept, *own], key=lambda one: classify(one, hevc=self._hevc).type), *others)
 
     def _ticks(self, frame: av.VideoFrame) -> int | None:
         """Its time; None of a frame that must not be given."""

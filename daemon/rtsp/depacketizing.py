@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from daemon.rtsp.nal import classify
+from daemon.rtsp.nal import classify, split_units
 
 __all__ = ["AccessUnit", "Depacketizer"]
 
 _OLD = 64  # packets that may come late or twice without a new start of the numbers
 _LONGEST = 16 << 20  # bytes of one access unit
+_UNIT = 64  # bytes that a unit takes beside its own
+_PRIVATE = 3  # units of a type that the standard does not know, after which they are no damage
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class Depacketizer:
         self._given_at: int | None = None  # ticks of the last access unit that its marker ended
         self._marker_ends = True
         self._after_gap = False
+        self._ends_are_marked = False  # of fragments
+        self._unknown: Counter[int] = Counter()  # units by type that the standard does not know
 
     def push(self, data: bytes) -> list[AccessUnit]:
         """Takes a packet; gives the access units that are complete with it."""
@@ -61,25 +66,28 @@ class Depacketizer:
             return []
         first, last = header
         payload_type, sequence = data[1] & 0x7F, int.from_bytes(data[2:4], "big")
-        if payload_type != self._payload_type:
+        source = int.from_bytes(data[8:12], "big")
+        if payload_type != self._payload_type and source != self._source:
             return []
-        if not self._in_sequence(sequence, int.from_bytes(data[8:12], "big")):
+        if not self._in_sequence(sequence, source):
             return []
         found: list[AccessUnit] = []
+        if payload_type != self._payload_type or first == last:
+            return []  # of another kind, or nothing but padding: it only has a number
         stamp = int.from_bytes(data[4:8], "big")
         if self._stamp is not None and stamp != self._stamp:
+            self._end_fragment(found)
             self._finish(found)
             self._ticks += (stamp - self._stamp + (1 << 31)) % (1 << 32) - (1 << 31)
         self._stamp = stamp
         for unit in self._units_of(data[first:last], found):
             self._add(unit, found)
         self._after_gap = False
-        if data[1] & 0x80:
-            if self._fragment is not None:  # its end is missing
-                self._fragment, self._whole = None, False
-            if self._marker_ends and (self._has_picture or not self._whole):
-                self._given_at = self._ticks
-                self._finish(found)
+        # In the middle of a fragmented unit the marker says nothing: some cameras set it on every packet.
+        ends = data[1] & 0x80 and self._fragment is None and self._marker_ends
+        if ends and (self._has_picture or not self._whole):
+            self._given_at = self._ticks
+            self._finish(found)
         return found
 
     def _in_sequence(self, sequence: int, source: int) -> bool:
@@ -109,17 +117,19 @@ class Depacketizer:
         """NAL units of a packet; parts of one are kept until it is complete."""
         size = 2 if self._hevc else 1
         kind = -1
-        if len(payload) > size:
+        if len(payload) >= size:
             kind = (payload[0] >> 1) & 63 if self._hevc else payload[0] & 31
         if kind == (48 if self._hevc else 24):
+            self._end_fragment(found)
             yield from self._aggregated(payload, size)
         elif kind == (49 if self._hevc else 28):
             yield from self._fragmented(payload, size, found)
-        elif kind < 0 or kind > (40 if self._hevc else 23):
+        elif kind > (47 if self._hevc else 23):
+            self._doubt(kind)
+        elif kind < 0:
             self._whole = False
         else:
-            if self._fragment is not None:
-                self._fragment, self._whole = None, False
+            self._end_fragment(found)
             yield payload
 
     def _aggregated(self, payload: bytes, place: int) -> Iterator[bytes]:
@@ -133,19 +143,18 @@ class Depacketizer:
             self._whole = False
 
     def _fragmented(self, payload: bytes, size: int, found: list[AccessUnit]) -> Iterator[bytes]:
-        if len(payload) <= size + 1:
+        if len(payload) <= size:
             self._whole = False
             return
         flags = payload[size]
         if flags & 0x80:
-            if self._fragment is not None:
-                self._whole = False
+            self._end_fragment(found)
             if self._hevc:
                 header = bytes(((payload[0] & 0x81) | (flags & 0x3F) << 1, payload[1]))
             else:
                 header = bytes(((payload[0] & 0xE0) | flags & 0x1F,))
-            self._fragment = bytearray(header)
             self._begin(header + payload[size + 1 : size + 3], found)
+            self._fragment = bytearray(header)
         if self._fragment is None:  # its start is missing
             self._begin(b"", found)
             self._whole = False
@@ -155,7 +164,24 @@ class Depacketizer:
             self._fragment, self._whole = None, False
         elif flags & 0x40:
             unit, self._fragment = bytes(self._fragment), None
+            self._ends_are_marked = True
             yield unit
+
+    def _end_fragment(self, found: list[AccessUnit]) -> None:
+        """Ends a unit whose last fragment did not say that it is the last one."""
+        if self._fragment is None:
+            return
+        unit, self._fragment = bytes(self._fragment), None
+        if self._ends_are_marked:
+            self._whole = False
+        else:  # some cameras never say so; no packet is missing
+            self._add(unit, found)
+
+    def _doubt(self, kind: int) -> None:
+        """Notes a unit of a type that the standard does not know: damage, or the camera's own."""
+        self._unknown[kind] += 1
+        if self._unknown[kind] <= _PRIVATE:
+            self._whole = False
 
     def _begin(self, head: bytes, found: list[AccessUnit]) -> None:
         """Ends the former access unit where a unit that begins with `head` belongs to the next one."""
@@ -172,13 +198,20 @@ class Depacketizer:
             if self._marker_ends and self._given_at == self._ticks and not self._after_gap:
                 self._marker_ends = False  # the marker says nothing: it came before the last slice
 
-    def _add(self, unit: bytes, found: list[AccessUnit]) -> None:
+    def _add(self, data: bytes, found: list[AccessUnit]) -> None:
+        for unit in split_units(data):
+            self._add_unit(unit, found)
+
+    def _add_unit(self, unit: bytes, found: list[AccessUnit]) -> None:
         kind = classify(unit, hevc=self._hevc)
-        self._begin(unit[:4], found)
         if not kind.valid:
-            self._whole = False
+            self._doubt((unit[0] >> 1 if self._hevc else unit[0] & 31) if not unit[0] & 0x80 else -1)
+            return
+        self._begin(unit[:4], found)
+        if kind.picture and not self._has_picture:
+            self._begun_at = self._ticks  # what came before it may have the time of the picture before
         self._units.append(unit)
-        self._size += len(unit)
+        self._size += len(unit) + _UNIT
         self._has_picture = self._has_picture or kind.picture
         if self._size > _LONGEST:
             self._whole = False
@@ -186,8 +219,6 @@ class Depacketizer:
 
     def _finish(self, found: list[AccessUnit]) -> None:
         """Gives the access unit; parameters without a picture wait for theirs."""
-        if self._fragment is not None:
-            self._fragment, self._whole = None, False
         if not self._has_picture and self._whole:
             return
         found.append(AccessUnit(tuple(self._units), self._begun_at, self._whole, self._follows))
@@ -197,12 +228,14 @@ class Depacketizer:
 
 def _payload_of(data: bytes) -> tuple[int, int] | None:
     """Where the payload of an RTP packet begins and ends; None where it is none."""
-    if len(data) < 13 or data[0] & 0xC0 != 0x80:
+    if len(data) < 12 or data[0] & 0xC0 != 0x80:
         return None
     first = 12 + 4 * (data[0] & 15)
     if data[0] & 0x10:
         if len(data) < first + 4:
             return None
         first += 4 + 4 * int.from_bytes(data[first + 2 : first + 4], "big")
-    last = len(data) - (data[-1] if data[0] & 0x20 else 0)
-    return (first, last) if first < last else None
+    last = len(data)
+    if data[0] & 0x20 and data[-1] <= last - first:  # some cameras say so and pad nothing
+        last -= data[-1]
+    return (first, last) if first <= last else None

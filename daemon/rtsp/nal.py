@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["FrameNumbers", "Kind", "classify", "is_random_access"]
+__all__ = ["FrameNumbers", "Kind", "classify", "is_needed", "is_random_access", "split_units"]
 
 _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 _GAPS_BEFORE_DOUBT = 3
+_START_CODE = b"\0\0\1"  # is in no unit: emulation prevention keeps it out
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,18 @@ class Kind:
     opens: bool
 
 
+def split_units(data: bytes) -> list[bytes]:
+    """NAL units of what should be one: some cameras send several in one piece, with start codes."""
+    if _START_CODE not in data:
+        return [data] if data else []
+    pieces = (piece.rstrip(b"\0") for piece in data.split(_START_CODE))
+    return [piece for piece in pieces if piece]
+
+
 def classify(unit: bytes | bytearray, *, hevc: bool) -> Kind:
     """What a NAL unit is; its first three bytes are enough."""
+    if not hevc and len(unit) == 1 and unit[0] & 0x9F in (10, 11):  # end of sequence and of stream: no more
+        return Kind(unit[0] & 31, True, False, False, False, False)
     if len(unit) < 2 or unit[0] & 0x80:  # forbidden_zero_bit
         return Kind(-1, False, False, False, False, False)
     if hevc:
@@ -66,6 +77,17 @@ def is_random_access(units: tuple[bytes, ...], *, hevc: bool) -> bool:
     if not slices or not any(kind.type == 7 for kind in kinds):
         return False
     return all(_slice_type(unit) % 5 in (2, 4) for unit in slices)
+
+
+def is_needed(unit: bytes, *, hevc: bool) -> bool:
+    """Whether a decoder needs a unit: not what a camera says beside the picture (SEI).
+
+    Many put words of their own there that a strict decoder takes for damage. A recovery point tells the
+    decoder of H.264 where it may begin.
+    """
+    if hevc:
+        return unit[0] >> 1 not in (39, 40)
+    return unit[0] & 31 != 6 or _has_recovery_point(unit)
 
 
 class FrameNumbers:

@@ -6,6 +6,8 @@ import base64
 import binascii
 from dataclasses import dataclass
 
+from daemon.rtsp.nal import split_units
+
 __all__ = ["Video", "video_of"]
 
 _CODECS = {"H264": "h264", "H265": "hevc", "HEVC": "hevc"}
@@ -22,6 +24,8 @@ class Video:
         session_control: that of the whole presentation.
         parameter_sets: NAL units of the decoder's parameters, without start codes.
         rate: frames a second; None where it is not said.
+        in_order: whether units are sent in the order in which they are decoded. Otherwise each has a number
+            before it (DONL, RFC 7798).
     """
 
     codec: str
@@ -30,6 +34,7 @@ class Video:
     session_control: str
     parameter_sets: tuple[bytes, ...]
     rate: float | None
+    in_order: bool = True
 
 
 def video_of(text: str) -> Video | None:
@@ -45,7 +50,7 @@ def video_of(text: str) -> Video | None:
                 break
             words = value.split()
             section = words[0].lower() if words else "?"
-            if section == "video" and len(words) > 3 and words[3].isdecimal():
+            if section == "video" and len(words) > 3 and words[3].isdecimal() and len(words[3]) < 4:
                 payload_type = int(words[3])
         if kind != "a":
             continue
@@ -59,12 +64,12 @@ def video_of(text: str) -> Video | None:
         elif section != "video":
             continue
         elif name == "rtpmap":
-            number, _, encoding = rest.partition(" ")
-            if number.isdecimal():
-                names[int(number)] = encoding.strip().partition("/")[0].upper()
+            number, encoding = _pair(rest)
+            if number.isdecimal() and len(number) < 4:
+                names[int(number)] = encoding.partition("/")[0].upper()
         elif name == "fmtp":
-            number, _, parameters = rest.partition(" ")
-            if number.isdecimal():
+            number, parameters = _pair(rest)
+            if number.isdecimal() and len(number) < 4:
                 formats[int(number)] = parameters
         elif name in ("framerate", "x-framerate"):
             rate = _rate(rest)
@@ -72,8 +77,22 @@ def video_of(text: str) -> Video | None:
         return None
     encoding = names.get(payload_type, f"payload type {payload_type}")
     codec = _CODECS.get(encoding, encoding)
-    sets = _parameter_sets(formats.get(payload_type, ""))
-    return Video(codec, payload_type, control, session_control, sets, rate)
+    told = _parameters(formats.get(payload_type, ""))
+    in_order = told.get("sprop-max-don-diff", "0") in ("0", "")
+    sets = _parameter_sets(told)
+    return Video(codec, payload_type, control, session_control, sets, rate, in_order)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """A number, and what is said of it."""
+    words = text.split(None, 1)
+    return (words[0], words[1].strip()) if len(words) == 2 else (text, "")
+
+
+def _parameters(text: str) -> dict[str, str]:
+    """The parameters of a format, by name in lower case."""
+    parts = [part.strip().partition("=") for part in text.split(";")]
+    return {name.strip().lower(): value.strip().strip('"') for name, _, value in parts}
 
 
 def _rate(text: str) -> float | None:
@@ -84,12 +103,8 @@ def _rate(text: str) -> float | None:
     return rate if 0.1 <= rate <= 240.0 else None
 
 
-def _parameter_sets(parameters: str) -> tuple[bytes, ...]:
+def _parameter_sets(found: dict[str, str]) -> tuple[bytes, ...]:
     """`sprop-parameter-sets` of H.264 (RFC 6184), `sprop-vps`, `-sps` and `-pps` of H.265 (RFC 7798)."""
-    found: dict[str, str] = {}
-    for part in parameters.split(";"):
-        name, _, value = part.strip().partition("=")
-        found[name.lower()] = value.strip()
     units: list[bytes] = []
     for name in ("sprop-parameter-sets", "sprop-vps", "sprop-sps", "sprop-pps"):
         for text in found.get(name, "").split(","):
@@ -97,6 +112,5 @@ def _parameter_sets(parameters: str) -> tuple[bytes, ...]:
                 unit = base64.b64decode(text + "=" * (-len(text) % 4))
             except (binascii.Error, ValueError):
                 continue
-            if unit:
-                units.append(unit)
+            units += split_units(unit)  # some cameras put start codes into them
     return tuple(units)

@@ -6,21 +6,21 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 from daemon.resolving import Resolver
-from daemon.rtsp.auth import Login
+from daemon.rtsp.addresses import bare, host_of, join, login_of
 from daemon.rtsp.sdp import Video, video_of
 from daemon.rtsp.wire import Message, Packet, Wire
 from daemon.source_types import CaptureError, EndOfStream, Reason
 
 __all__ = ["Session"]
 
-_PORT = 554
 _AGENT = "posewatch"
-_EARLY = 4096  # packets
+_EARLY = 8 << 20  # bytes
+_FORGOTTEN = 3.0  # seconds without data after which a camera means it that it knows no such session
 _MAX_REDIRECTS = 3
 _DEFAULT_TIMEOUT = 60.0  # RFC 2326, 12.37
+_PASSING = frozenset({403, 404, 408, 410, 415, 453, 503, 504})  # answers that another client gets as well
 _REASONS = {401: Reason.AUTH, 403: Reason.AUTH, 404: Reason.NOT_FOUND, 410: Reason.NOT_FOUND,
             408: Reason.TIMEOUT, 415: Reason.CODEC, 504: Reason.TIMEOUT}  # fmt: skip
 _ADVICE = {
@@ -46,24 +46,27 @@ class Session:
     """
 
     def __init__(self, url: str, deadline: float, resolver: Resolver, cancelled: Callable[[], bool]) -> None:
-        parts = urlsplit(url)
-        self._login: Login | None = None
-        if parts.username is not None:
-            self._login = Login(unquote(parts.username), unquote(parts.password or ""))
+        self._login = login_of(url)
         self._resolver, self._cancelled = resolver, cancelled
         self._sequence = 0
-        self._early: deque[Packet] = deque(maxlen=_EARLY)  # came before the answer to PLAY
+        self._early: deque[Packet] = deque()  # came before the answer to PLAY
+        self._early_size = 0
+        self._answers = 0
+        self._forgotten: float | None = None  # when the camera said that it knows no such session
         self._session = ""
+        self._refused = False  # the last sign of life
         self._methods = ""
         self._aggregate = ""
         self._wire: Wire | None = None
         try:
-            described = self._describe(_bare(url), deadline)
+            described = self._describe(bare(url), deadline)
             found = video_of(described.body)
             if found is None:
-                raise CaptureError(Reason.CODEC, "holds no video")
+                raise CaptureError(Reason.CODEC, "holds no video", unusable=True)
             self.video: Video = found
-            self._base = described.get("content-base") or described.get("content-location") or self._url
+            # As FFmpeg and live555 do it: a whole address of the presentation goes before that of the answer.
+            given = (found.session_control, described.get("content-base"), described.get("content-location"))
+            self._base = next((one for one in given if one.lower().startswith("rtsp://")), self._url)
         except BaseException:
             self.close()
             raise
@@ -77,11 +80,11 @@ class Session:
         wire = self._open_wire
         wire.expect(0, 1)
         transport = {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1"}
-        answer = self._ask("SETUP", _join(self._base, self.video.control), deadline, transport)
+        answer = self._ask("SETUP", join(self._base, self.video.control), deadline, transport)
         self._channel = _channel(answer.get("transport"))
         wire.expect(self._channel, self._channel + 1)
         self._session, timeout = _session(answer.get("session"))
-        self._aggregate = _join(self._base, self.video.session_control)
+        self._aggregate = self._base
         self._ask("PLAY", self._aggregate, deadline, {"Range": "npt=0.000-"})
         # Half of the time as FFmpeg does; answers may be slow.
         self._alive_every = max(0.5, timeout / 2.0)
@@ -98,17 +101,24 @@ class Session:
             now = time.monotonic()
             if now >= deadline:
                 raise CaptureError(Reason.TIMEOUT, "no data in time")
+            if self._forgotten is not None and now - self._forgotten > _FORGOTTEN:
+                raise CaptureError(Reason.NETWORK, "the camera forgot the session")
             if now >= self._alive_due:
                 self._stay_alive(now)
             if self._early:
                 item: Message | Packet = self._early.popleft()
             else:
                 try:
-                    item = self._open_wire.read(min(deadline, self._alive_due))
+                    until = min(deadline, self._alive_due)
+                    if self._forgotten is not None:
+                        until = min(until, self._forgotten + _FORGOTTEN)
+                    item = self._open_wire.read(until)
                 except CaptureError as error:
                     if error.reason is Reason.TIMEOUT and time.monotonic() < deadline:
                         continue  # only time for a sign of life
                     raise
+                if self._forgotten is not None and isinstance(item, Packet):
+                    self._forgotten = None  # it goes on all the same
             if isinstance(item, Message):
                 self._take(item)
             elif item.channel == self._channel:
@@ -135,7 +145,7 @@ class Session:
     def _describe(self, url: str, deadline: float) -> Message:
         for _ in range(_MAX_REDIRECTS + 1):
             self._url = url
-            host, port = _host_of(url)
+            host, port = host_of(url)
             self._wire = Wire(host, port, deadline, self._resolver, self._cancelled)
             options = self._ask("OPTIONS", url, deadline, lenient=True)
             self._methods = options.get("public").upper()
@@ -143,8 +153,9 @@ class Session:
             target = answer.get("location")
             if 300 <= answer.status < 400 and target.lower().startswith("rtsp://"):
                 self._wire.close()
-                _host_of(target)
-                url = _bare(target)
+                host_of(target)
+                self._login = login_of(target) or self._login
+                url = bare(target)
                 continue
             return _check(answer, "DESCRIBE")
         raise CaptureError(Reason.NETWORK, "the camera sends us from one address to the next")
@@ -159,26 +170,40 @@ class Session:
         lenient: bool = False,
     ) -> Message:
         answer = self._exchange(method, url, deadline, headers)
-        if (
-            answer.status == 401
-            and self._login is not None
-            and self._login.take(answer.all("www-authenticate"))
-        ):
+        login = self._login
+        for again in (False, True):
+            if answer.status != 401 or login is None or not login.take(answer.all("www-authenticate")):
+                break
+            if again and not login.is_stale:
+                break
             answer = self._exchange(method, url, deadline, headers)
         return answer if lenient and answer.status != 401 else _check(answer, method)
 
     def _exchange(self, method: str, url: str, deadline: float, headers: dict[str, str] | None) -> Message:
         wire = self._open_wire
         wire.send(self._request(method, url, headers))
-        wanted = str(self._sequence)
         while True:
-            item = wire.read(deadline)
+            try:
+                item = wire.read(deadline)
+            except CaptureError as error:
+                if error.reason is not Reason.NETWORK or not self._answers:
+                    raise
+                # It was there, and ended the connection instead of an answer.
+                raise CaptureError(error.reason, str(error), unusable=True) from None
             if isinstance(item, Packet):
-                self._early.append(item)
+                self._keep(item)
             elif item.status == 0:
                 self._take(item)
-            elif item.get("cseq") in (wanted, ""):
+            elif item.status >= 200:  # whatever its number: only one question is open
+                self._answers += 1
                 return item
+
+    def _keep(self, packet: Packet) -> None:
+        """Keeps what comes before the answer, and not without an end."""
+        self._early.append(packet)
+        self._early_size += len(packet.data)
+        while self._early_size > _EARLY:
+            self._early_size -= len(self._early.popleft().data)
 
     def _request(self, method: str, url: str, headers: dict[str, str] | None = None) -> bytes:
         self._sequence += 1
@@ -203,45 +228,29 @@ class Session:
                 raise EndOfStream("the camera ended the session")
             number = message.get("cseq")
             self._open_wire.send(f"RTSP/1.0 200 OK\r\nCSeq: {number}\r\n\r\n".encode())
-        elif message.status == 401 and self._login is not None:  # its nonce is too old
-            self._login.take(message.all("www-authenticate"))
-            self._alive_due = min(self._alive_due, time.monotonic() + 1.0)
-        elif message.status == 454:
-            raise CaptureError(Reason.NETWORK, "the camera forgot the session")
-
-
-def _bare(url: str) -> str:
-    """Without credentials, for the request line."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
-
-
-def _host_of(url: str) -> tuple[str, int]:
-    try:
-        parts = urlsplit(url)
-        return parts.hostname or "", parts.port or _PORT
-    except ValueError:
-        raise CaptureError(Reason.NETWORK, "the camera sends us to an address that is none") from None
-
-
-def _join(base: str, control: str) -> str:
-    """A control URL, by adding it to the base as cameras and FFmpeg do, not by RFC 1808."""
-    if not control or control == "*":
-        return base
-    if "://" in control:
-        return control
-    return base + control if base.endswith("/") else f"{base}/{control}"
+        elif message.status == 401:
+            if self._login is not None and self._login.take(message.all("www-authenticate")):
+                # Its nonce is too old; a password that is refused again counts towards a lock.
+                if not self._refused:
+                    self._alive_due = min(self._alive_due, time.monotonic() + 1.0)
+                self._refused = True
+        elif message.status >= 300:
+            self._methods = ""  # it does not like this one: the other one next time
+            if message.status == 454 and self._forgotten is None:
+                self._forgotten = time.monotonic()
+        elif message.status >= 200:
+            self._refused = False
 
 
 def _check(answer: Message, method: str) -> Message:
-    if answer.status == 200:
+    if 200 <= answer.status < 300:
         return answer
     reason = _REASONS.get(answer.status, Reason.NETWORK)
     if answer.status == 461:
         text = "the camera does not send over TCP: set transport: udp"
     else:
         text = _ADVICE.get(reason, f"the camera answers {answer.status} to {method}")
-    raise CaptureError(reason, text)
+    raise CaptureError(reason, text, unusable=reason is not Reason.AUTH and answer.status not in _PASSING)
 
 
 def _session(text: str) -> tuple[str, float]:
@@ -258,7 +267,7 @@ def _channel(transport: str) -> int:
     for part in transport.split(";"):
         key, _, value = part.strip().partition("=")
         first = value.partition("-")[0]
-        if key.lower() == "interleaved" and first.isdecimal() and int(first) < 255:
+        if key.lower() == "interleaved" and first.isdecimal() and len(first) < 4 and int(first) < 255:
             return int(first)
     return 0
 

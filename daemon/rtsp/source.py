@@ -25,7 +25,7 @@ _KEYFRAME_WAIT = 30.0  # seconds; longer than any usual distance of two pictures
 
 
 class Unsupported(Exception):  # noqa: N818 - a turn of the way, not an error
-    """The camera sends something else than H.264 or H.265."""
+    """The camera sends something else than H.264 or H.265, or sends them out of order."""
 
 
 class _RtspPicture:
@@ -70,6 +70,7 @@ class RtspSource:
         self._name = mask_source(url)
         self._open_timeout, self._read_timeout = open_timeout, read_timeout
         self._begun = time.monotonic()
+        self._last: float | None = None  # when the last picture came
         deadline = self._begun + open_timeout
         try:
             self._session = Session(url, deadline, resolver, cancelled)
@@ -77,7 +78,7 @@ class RtspSource:
             raise self._failure("cannot be opened", error, open_timeout) from None
         try:
             video = self._session.video
-            if video.codec not in ("h264", "hevc"):
+            if video.codec not in ("h264", "hevc") or not video.in_order:
                 raise Unsupported(video.codec)
             self._session.play(deadline)
         except CaptureError as error:
@@ -91,9 +92,9 @@ class RtspSource:
         self._packets = Depacketizer(hevc=hevc, payload_type=video.payload_type)
         self._decoder = Decoder(video.codec, video.parameter_sets, threads)
         self._ready: deque[DecodedFrame] = deque()
-        self._last: float | None = None  # when the last picture came
-        self._first_unit: float | None = None
-        self._patience = read_timeout + 2.0 * _KEYFRAME_WAIT  # for the first picture, once data comes
+        self._last_packet: float | None = None
+        self._first_unit: float | None = None  # that was whole
+        self._begun_at: float | None = None  # when decoding could begin
         self._units = 0  # access units since the last picture
 
     @property
@@ -119,14 +120,18 @@ class RtspSource:
         except EndOfStream as error:
             raise EndOfStream(f"{self._name}: {error}") from None
         except CaptureError as error:
-            if error.reason is Reason.TIMEOUT and self._units:
+            if error.reason is Reason.TIMEOUT and (self._units or self._is_in_vain(patience)):
                 text = f"{self._name}: reading failed: data comes, and no whole picture for {patience:g} s"
-                raise CaptureError(Reason.CODEC, text) from None
+                raise CaptureError(Reason.CODEC, text, unusable=self._last is None) from None
             raise self._failure("reading failed", error, patience) from None
+        self._last_packet = time.monotonic()
         for unit in self._packets.push(packet):
             self._units += 1
-            self._first_unit = self._first_unit or time.monotonic()
+            if unit.whole:
+                self._first_unit = self._first_unit or self._last_packet
             self._ready.extend(self._decoder.decode(unit))
+        if self._decoder.has_begun:
+            self._begun_at = self._begun_at or self._last_packet
         waited = time.monotonic() - self._first_unit if self._first_unit is not None else 0.0
         if waited > _KEYFRAME_WAIT and not self._decoder.has_begun:
             _log.warning("camera_without_keyframes source=%s waited=%.0f", self._name, waited)
@@ -138,8 +143,19 @@ class RtspSource:
             return self._last + self._read_timeout, self._read_timeout
         if self._first_unit is None:
             return self._begun + self._open_timeout, self._open_timeout
-        return self._first_unit + self._patience, self._patience
+        # It may take long until a picture comes with which decoding can begin, but then there must be one.
+        patience = self._read_timeout + 2.0 * _KEYFRAME_WAIT
+        if self._begun_at is None or self._first_unit + _KEYFRAME_WAIT < self._begun_at:
+            return self._first_unit + patience, patience
+        return self._begun_at + self._read_timeout, self._read_timeout
+
+    def _is_in_vain(self, patience: float) -> bool:
+        """Whether data comes from which no picture was ever made; a stream that froze is something else."""
+        if self._last is not None or self._last_packet is None:
+            return False
+        return time.monotonic() - self._last_packet < 0.5 * patience
 
     def _failure(self, what: str, error: CaptureError, patience: float) -> CaptureError:
         text = f"no data for {patience:g} s" if error.reason is Reason.TIMEOUT else str(error)
-        return CaptureError(error.reason, f"{self._name}: {what}: {text}")
+        unusable = error.unusable and self._last is None
+        return CaptureError(error.reason, f"{self._name}: {what}: {text}", unusable=unusable)

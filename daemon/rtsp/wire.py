@@ -21,6 +21,9 @@ _CHUNK = 65536
 _LONGEST_HEAD, _LONGEST_BODY = 65536, 1 << 20
 _RTP_HEADER = 4  # bytes before an interleaved packet: $, channel, length
 _START = re.compile(rb"[A-Z_]+[A-Z_/0-9. ]")
+_CANDIDATE, _PACKET = re.compile(rb"\$|RTSP/"), re.compile(rb"\$")
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_FEW = 16  # channels that a camera uses, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class Wire:
             if item is not None:
                 return item
             self._receive(deadline)
-        raise CaptureError(Reason.TIMEOUT, "no data in time")
+        raise self._late()
 
     def close(self) -> None:
         """Ends the connection."""
@@ -138,7 +141,8 @@ class Wire:
                 connection.connect(address)
             poll = select.poll()
             poll.register(connection, select.POLLOUT)
-            self._await(poll, deadline, "no connection in time")
+            if not self._await(poll, deadline):
+                raise CaptureError(Reason.TIMEOUT, "no connection in time")
             number = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if number:
                 raise OSError(number, os.strerror(number))
@@ -150,17 +154,23 @@ class Wire:
             raise
         return connection
 
-    def _await(self, poll: select.poll, deadline: float, what: str) -> None:
+    def _await(self, poll: select.poll, deadline: float) -> bool:
+        """Whether it is ready before the deadline."""
         while not self._cancelled():
             left = deadline - time.monotonic()
             if left <= 0:
-                raise CaptureError(Reason.TIMEOUT, what)
+                return False
             if poll.poll(min(_SLICE_MS, 1000 * left + 1)):
-                return
+                return True
         raise CaptureError(Reason.ENDED, "stopped")
 
+    def _late(self) -> CaptureError:
+        # Who only says what nobody understands is not silent.
+        return CaptureError(Reason.TIMEOUT, "no data in time", unusable=self.skipped > 0)
+
     def _receive(self, deadline: float) -> None:
-        self._await(self._poll, deadline, "no data in time")
+        if not self._await(self._poll, deadline):
+            raise self._late()
         try:
             data = self._socket.recv(_CHUNK)
         except BlockingIOError:
@@ -179,7 +189,8 @@ class Wire:
                 if len(buffer) < _RTP_HEADER:
                     return None
                 if self._channels and buffer[1] not in self._channels:
-                    self._skip()
+                    if not self._pass_over():
+                        return None
                     continue
                 end = _RTP_HEADER + int.from_bytes(buffer[2:4], "big")
                 if len(buffer) < end:
@@ -193,20 +204,27 @@ class Wire:
             if not _START.match(buffer) and len(buffer) > 1:
                 self._skip()
                 continue
-            end = buffer.find(b"\r\n\r\n")
-            if end < 0 and len(buffer) <= _LONGEST_HEAD and b"$" not in buffer[:32]:
-                return None
-            first = buffer[: buffer.find(b"\r\n")] if end >= 0 else b""
-            if b"RTSP/" not in first or b" " not in first:
+            line = buffer.find(b"\n")
+            if line >= 0 and (b"RTSP/" not in buffer[:line] or b" " not in buffer[:line]):
                 self._skip()
                 continue
-            return self._message(end)
+            head = _HEAD_END.search(buffer) if line >= 0 else None
+            if head is None:
+                if len(buffer) <= _LONGEST_HEAD and b"$" not in buffer[:32]:
+                    return None
+                self._skip(_PACKET)  # no message here has an end
+                continue
+            start, end = head.span()
+            del head  # it holds the buffer, which must shrink
+            return self._message(start, end)
         return None
 
-    def _message(self, end: int) -> Message | None:
+    def _message(self, head: int, end: int) -> Message | None:
+        """The message of whose head the text ends at `head`, and the empty line at `end`."""
         buffer = self._buffer
-        lines = buffer[:end].decode("utf-8", "replace").split("\r\n")
-        words = lines[0].split(" ", 2)
+        text = buffer[:head].decode("utf-8", "replace").replace("\r\n", "\n")
+        lines = text.replace("\n ", " ").replace("\n\t", " ").split("\n")  # folded ones are one
+        words = lines[0].split(None, 2)
         headers = tuple(
             (name.strip().lower(), value.strip())
             for name, colon, value in (line.partition(":") for line in lines[1:])
@@ -215,25 +233,48 @@ class Wire:
         length = next((value for name, value in headers if name == "content-length"), "0")
         size = int(length) if length.isdecimal() and len(length) < 9 else 0
         if size > _LONGEST_BODY:
-            raise CaptureError(Reason.CODEC, "an answer of the camera is too long")
-        if len(buffer) < end + 4 + size:
+            raise CaptureError(Reason.CODEC, "an answer of the camera is too long", unusable=True)
+        if len(buffer) < end + size:
             return None
-        body = buffer[end + 4 : end + 4 + size].decode("utf-8", "replace")
-        del buffer[: end + 4 + size]
+        body = buffer[end : end + size].decode("utf-8", "replace")
+        del buffer[: end + size]
         if words[0].startswith("RTSP/"):
-            return Message(int(words[1]) if words[1].isdecimal() else 500, "", headers, body)
+            code = words[1] if len(words) > 1 else ""
+            return Message(int(code) if code.isdecimal() and len(code) == 3 else 500, "", headers, body)
         return Message(0, words[0], headers, body)
 
-    def _skip(self) -> None:
+    def _skip(self, candidate: re.Pattern[bytes] = _CANDIDATE) -> None:
         """Goes on at the next place that looks like the start of something."""
         buffer, place = self._buffer, 1
+        found: re.Match[bytes] | None = None
         while place < len(buffer):
-            place = _candidate(buffer, place)
+            found = candidate.search(buffer, place)
+            place = found.start() if found is not None else len(buffer)
             if place + 5 > len(buffer) or self._is_start(place):
                 break
             place += 1
         self.skipped += place
+        found = None  # it holds the buffer, which must shrink
         del buffer[:place]
+
+    def _pass_over(self) -> bool:
+        """Passes over a packet of a stream that nobody asked for, or rubbish; False where more has to come.
+
+        What follows tells: a packet may hold whatever looks like the start of one of ours.
+        """
+        buffer = self._buffer
+        if len(buffer) <= _RTP_HEADER:
+            return False
+        end = _RTP_HEADER + int.from_bytes(buffer[2:4], "big")
+        if buffer[1] < _FEW and buffer[4] & 0xC0 == 0x80:
+            if len(buffer) <= end:
+                return False
+            if buffer[end] == 0x24 or buffer[end : end + 4] == b"RTSP"[: len(buffer) - end]:
+                self.skipped += end
+                del buffer[:end]
+                return True
+        self._skip()
+        return True
 
     def _is_start(self, place: int) -> bool:
         buffer = self._buffer
@@ -242,11 +283,6 @@ class Wire:
         if self._channels and buffer[place + 1] not in self._channels:
             return False
         return buffer[place + 4] & 0xC0 == 0x80  # RTP and RTCP, version 2
-
-
-def _candidate(buffer: bytearray, place: int) -> int:
-    found = [at for at in (buffer.find(b"$", place), buffer.find(b"RTSP/", place)) if at >= 0]
-    return min(found, default=len(buffer))
 
 
 def _broken(error: OSError) -> CaptureError:

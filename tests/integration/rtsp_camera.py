@@ -44,6 +44,8 @@ class Behaviour:
         payload: encoding name in the SDP, where it is not the truth.
         sets: whether the SDP holds the parameter sets.
         markers: whether the last packet of a picture has its marker.
+        agent: with what the name of a client must begin, for it to be served.
+        rewrite: changes the text of every reply.
     """
 
     login: tuple[str, str] | None = None
@@ -63,6 +65,8 @@ class Behaviour:
     payload: str = ""
     sets: bool = True
     markers: bool = True
+    agent: str = ""
+    rewrite: Callable[[str], str] = lambda text: text
 
 
 def packets_of(units: Iterable[bytes], *, hevc: bool, mtu: int = _MTU) -> list[bytes]:
@@ -183,11 +187,12 @@ class _Client:
             self._camera.forget(self._socket)
 
     def _request(self, lines) -> bool:  # type: ignore[no-untyped-def]
-        line = lines.readline()
-        while line in (b"\r\n", b"\n"):
-            line = lines.readline()
-        if line[:1] == b"$":  # RTCP of the client: a packet, not a line
-            raise OSError("interleaved data of the client is not read by this camera")
+        first = lines.read(1)
+        while first in (b"\r", b"\n", b"$"):
+            if first == b"$":  # RTCP of the client
+                lines.read(int.from_bytes(lines.read(3)[1:], "big"))
+            first = lines.read(1)
+        line = first + lines.readline()
         if not line:
             return False
         method, url, _ = line.decode().split(" ", 2)
@@ -206,7 +211,7 @@ class _Client:
         head = [f"RTSP/1.0 {status} whatever", f"CSeq: {headers.get('cseq', '')}", *extra]
         if body:
             head += ["Content-Type: application/sdp", f"Content-Length: {len(body)}"]
-        text = ("\r\n".join(head) + "\r\n\r\n" + body).encode()
+        text = behaviour.rewrite("\r\n".join(head) + "\r\n\r\n" + body).encode()
         if behaviour.slow:
             for place in range(len(text)):
                 self._send(text[place : place + 1])
@@ -224,6 +229,8 @@ class _Client:
         guarded = behaviour.login is not None and method != "OPTIONS"
         if guarded and not self._is_allowed(method, headers.get("authorization", ""), behaviour):
             return 401, [self._challenge(behaviour)], ""
+        if not headers.get("user-agent", "").startswith(behaviour.agent):
+            return 400, [], ""
         if method in behaviour.answers:
             return behaviour.answers[method], [], ""
         if method == "OPTIONS":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -20,6 +21,7 @@ from servers import free_port, silent_server, wait_for
 
 from daemon.capture import Camera, CameraState, CameraStatus, Frame, Reason
 from daemon.config import CameraConfig
+from daemon.rtsp import RtspSource
 from daemon.sources import CaptureError, open_source
 
 OPEN, READ = 1.5, 1.0  # seconds: open_timeout and read_timeout of most cameras here
@@ -444,3 +446,86 @@ def test_parameters_may_come_with_the_pictures_only(clip: Footage) -> None:
         Watched(settings(camera.url())) as watched,
     ):
         assert is_true(watched.more(5), clip)
+
+
+def _with_bare_newlines(text: str) -> str:
+    head, _, body = text.partition("\r\n\r\n")
+    return head.replace("\r\n", "\n") + "\n\n" + body
+
+
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        _with_bare_newlines,
+        lambda text: text.replace("Transport: ", "transport:\r\n\t").replace("Session: ", "SESSION :  "),
+        lambda text: re.sub("CSeq: .*\r\n", "", text),
+        lambda text: re.sub("CSeq: .*\r\n", "CSeq: 1\r\n", text),
+        lambda text: re.sub("Content-Base: .*\r\n", "", text),
+        lambda text: re.sub("Content-Base: .*\r\n", "Content-Base: /live/\r\n", text),
+        lambda text: text.replace("RTSP/1.0 200", "RTSP/1.0 100 Continue\r\nCSeq: 1\r\n\r\nRTSP/1.0  200"),
+        lambda text: text.replace("200 whatever", "250 Low on Storage Space"),
+    ],
+    ids=["LF", "folded", "no CSeq", "wrong CSeq", "no base", "odd base", "100 Continue", "250"],
+)
+def test_answers_as_careless_cameras_give_them(clip: Footage, rewrite: Callable[[str], str]) -> None:
+    with RtspCamera(clip, Behaviour(rewrite=rewrite)) as camera:
+        source = open_source(camera.url(), open_timeout=5, read_timeout=5)
+        assert isinstance(source, RtspSource)
+        source.grab()
+        source.close()
+
+
+@pytest.mark.parametrize("status", [454, 501])
+def test_a_sign_of_life_that_is_not_liked_ends_nothing(clip: Footage, status: int) -> None:
+    behaviour = Behaviour(session_timeout=1.0, answers={"GET_PARAMETER": status})
+    with RtspCamera(clip, behaviour) as camera, Watched(settings(camera.url())) as watched:
+        watched.more(20)  # over a second
+        assert camera.count("GET_PARAMETER", status) == 1
+        assert camera.count("OPTIONS") >= 2  # the next ones
+        assert watched.camera.reconnects == 0
+
+
+def _without_numbers(_: int, packets: list[bytes]) -> list[bytes]:
+    """Packets all of one sequence number: twice the same one, for who counts them."""
+    return [one[:2] + b"\0\7" + one[4:] for one in packets]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason", "attempts"),
+    [
+        (Behaviour(agent="Lavf"), "network", 2),
+        (Behaviour(damage=_without_numbers), "codec", 1),
+        (Behaviour(rewrite=lambda text: text.replace("m=video", "M=VIDEO")), "codec", 1),
+    ],
+    ids=["an answer that nobody expects", "packets that nobody can count", "a description of its own"],
+)
+def test_where_ours_can_make_nothing_of_it_ffmpeg_is_tried(
+    clip: Footage, behaviour: Behaviour, reason: str, attempts: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    # FFmpeg knows no such description either: then ours comes back.
+    given = reason == "network" or behaviour.damage is _without_numbers
+    with (
+        RtspCamera(clip, behaviour) as camera,
+        Watched(settings(camera.url(), open_timeout="3s")) as watched,
+    ):
+        told = lambda: [text for text in caplog.messages if text.startswith("camera_reader")]  # noqa: E731
+        wait_for(lambda: told(), what="the turn to FFmpeg")
+        assert told() == [f"camera_reader camera=door reader=ffmpeg reason={reason}"]
+        if given:
+            watched.more(3)
+            connections, dropped = camera.connections, time.monotonic()
+            camera.drop()
+            watched.wait(CameraState.STREAMING, since=dropped)  # and it stays with what works
+            assert camera.connections == connections + 1
+        else:
+            wait_for(lambda: camera.connections >= attempts + 2, what="a third attempt")
+            assert len(told()) == 1
+
+
+def test_ffmpeg_alone_where_the_configuration_says_so(clip: Footage) -> None:
+    with (
+        RtspCamera(clip, Behaviour(agent="Lavf")) as camera,
+        Watched(settings(camera.url(), reader="ffmpeg", open_timeout="5s")) as watched,
+    ):
+        watched.more(3)
+        assert camera.connections == 1

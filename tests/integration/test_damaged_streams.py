@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from damage import DAMAGES, rtp_of, send
-from footage import STREAMS, footage
+from footage import STREAMS, Footage, footage
 
 from daemon.rtsp.decoding import Decoder
-from daemon.rtsp.depacketizing import Depacketizer
+from daemon.rtsp.depacketizing import AccessUnit, Depacketizer
 
 LOSSES = [name for name in DAMAGES if "bits" not in name and name not in ("nothing", "a packet twice")]
 SEEDS = range(3)  # tests/benchmarks/camera_damage.py takes many more
@@ -73,3 +75,38 @@ def test_frame_numbers_of_its_own_are_no_losses() -> None:
 
     decoder_says = [send(clip, only_numbers, seed) for seed in range(4)]
     assert all(result.damaged for result in decoder_says)
+
+
+def _decoded(clip: Footage, change: Callable[[list[bytes]], list[bytes]]) -> tuple[int, int]:
+    """Pictures that are given, and damaged ones, of footage whose access units are changed."""
+    decoder, given = Decoder(clip.codec, clip.parameters), 0
+    for number, units in clip.units:
+        whole = AccessUnit(tuple(change(list(units))), 6000 * number, True, True)
+        given += len(decoder.decode(whole))
+    return given, decoder.damaged
+
+
+def _only(kind: int) -> Callable[[list[bytes]], list[bytes]]:
+    """Without the parameter sets of every other type."""
+    return lambda units: [one for one in units if one[0] >> 1 not in {32, 33, 34} - {kind}]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("h264", lambda units: [b"\x06\x05\xff\xff\x10own", *units]),  # more than there is
+        ("h264", lambda units: [b"\x06\x00\x03\xff\x00\x12\x80", *units]),  # of no such parameters
+        ("h264", lambda units: [*units, b"\x0a"]),
+        ("h264", lambda units: [one for one in units if one[0] & 31 != 8]),
+        ("h264", lambda units: [b"\x68\x40\x00", *units]),  # parameters that are none
+        ("hevc", lambda units: [b"\x4e\x01\x04\x10own\x80", *units]),
+        ("hevc", lambda units: [*units, b"\x50\x01\x84\x10own\x80"]),
+        ("hevc", lambda units: [*units, b"\x48\x01"]),
+        ("hevc", lambda units: [*units, b"\x60\x01own"]),
+        ("hevc", _only(33)),
+        ("hevc", _only(34)),
+    ],
+)
+def test_words_of_its_own_are_no_damage(name: str, change: Callable[[list[bytes]], list[bytes]]) -> None:
+    clip = footage(name)
+    assert _decoded(clip, change) == (len(clip.truth), 0)

@@ -16,6 +16,7 @@ STREAM: dict[str, list[Any]] = {
     "password": [None, "one", "two"],
     "fps": [5, 15],
     "transport": ["tcp", "udp"],
+    "reader": ["auto", "ffmpeg"],
     "enabled": [True, False],
     "read_timeout": ["10s", "2s"],
 }
