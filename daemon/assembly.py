@@ -14,6 +14,7 @@ from daemon.channel import Channel
 from daemon.config import Config
 from daemon.controls import Controls
 from daemon.deadline import Deadline
+from daemon.fight_reader import watches_fights
 from daemon.figures import ConfigFigures
 from daemon.health.journal import log_messages
 from daemon.homeassistant import announce
@@ -22,7 +23,6 @@ from daemon.media import MediaLibrary
 from daemon.media.retained import pictures_that_stay
 from daemon.messages import Message
 from daemon.mqtt import Publisher
-from daemon.pipeline import watches_fights
 from daemon.reload import Prepared, Running, engines_for, keep_used
 from daemon.storage import Store, state_folder
 from daemon.storage.closing import closing_messages

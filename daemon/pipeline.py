@@ -15,14 +15,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.fights.watch import FightWatch
 from daemon.action_reader import ActionReader
 from daemon.alerts import AlertEngine
 from daemon.capture import Frame
 from daemon.config import CameraConfig, PoseConfig, TrackConfig
-from daemon.config.rules import FightRule, rules_of
+from daemon.config.rules import rules_of
 from daemon.engines import Engines
 from daemon.events import EventReporter
+from daemon.fight_reader import FightReader, watches_fights
 from daemon.media import AlertMedia
 from daemon.messages import Message
 from daemon.reasons import EndReason
@@ -41,9 +41,7 @@ from tracker.pacing import DetectorPacing
 from tracker.pose import Pose
 from tracker.smoothing import OneEuro, PoseSmoother
 
-__all__ = ["CameraPipeline", "FrameResult", "make_tracker", "watches_fights"]
-
-_FLASH, _NEXT_FLASH = 2.0, 10.0  # seconds in which the exposure settles; until it is waited for again
+__all__ = ["CameraPipeline", "FrameResult", "make_tracker"]
 
 _Boxes: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -92,7 +90,6 @@ class CameraPipeline:
         self._tracker = make_tracker(name, settings.track)
         self._cuts = CutDetector()
         self._size: tuple[int, ...] | None = None
-        self._flash = float("-inf")  # when the light last changed at once
         self._pacing = DetectorPacing(settings.detect.every)
         self._tracks: list[Track] = []
         self._follower = PoseFollower()
@@ -103,8 +100,7 @@ class CameraPipeline:
         self._presence = ZonePresence(settings.zones)
         self._events = EventReporter(name, topics, zones=tuple(settings.zones))
         self._alerts = AlertEngine(name, self._rules, topics, profile)
-        self._fighters: int | None = None
-        self._fights: FightWatch | None = None
+        self._fights = FightReader(self._zones)
 
     def process(self, frame: Frame, engines: Engines) -> FrameResult:
         """Takes the camera's next frame; frames must come in the order of their time."""
@@ -120,10 +116,7 @@ class CameraPipeline:
             if cut or size not in (None, frame.image.shape):  # boxes in pixels would lie elsewhere
                 cut = True
                 self._tracker.reset()
-            if self._cuts.flash and frame.monotonic - self._flash > _NEXT_FLASH:
-                self._flash = frame.monotonic
-            if cut or frame.monotonic - self._flash < _FLASH:
-                self._fights = None  # it goes by movement, and light looks like much of it
+            self._fights.see(frame.monotonic, cut=cut, flash=self._cuts.flash)
             expected = self._tracker.predict(frame.monotonic)
         with clock.stage("pose"):
             followed = self._follower.follow(frame.image, expected, estimator, frame.monotonic)
@@ -250,15 +243,7 @@ class CameraPipeline:
         fighters = self._alerts.fighters(frame.captured_at) if self.alerts_enabled else None
         if fighters is None:
             return ()
-        if self._fights is None or fighters != self._fighters:
-            self._fights, self._fighters = FightWatch(fighters), fighters
-        model = engines.fights(self._settings.fights)
-        found = self._fights.update(frame.image, *people, frame.monotonic, model)
-        if found is None:
-            return ()
-        height, width = frame.image.shape[:2]
-        zones = self._zones.containing(found.body, width, height)
-        return (FightPlace(found.box, found.score, found.people, zones),)
+        return self._fights.read(frame, *people, fighters, engines.fights(self._settings.fights))
 
     def _scene(self, frame: Frame, tracks: Sequence[Track], poses: dict[str, Pose]) -> Scene:
         height, width = frame.image.shape[:2]
@@ -307,11 +292,6 @@ def _boxes_of(tracks: Sequence[Track], now: float) -> _Boxes:
     seen = [track for track in tracks if track.last_monotonic == now]
     boxes = np.stack([track.box for track in seen]) if seen else np.empty((0, 4), np.float32)
     return boxes, np.array([track.quality for track in seen], np.float32)
-
-
-def watches_fights(settings: CameraConfig) -> bool:
-    """Whether a rule of this camera asks for fights."""
-    return any(isinstance(rule, FightRule) and rule.enabled for rule in settings.rules.values())
 
 
 def make_tracker(camera: str, settings: TrackConfig) -> Tracker:

@@ -20,10 +20,10 @@ from daemon.channel import Channel, Successor
 from daemon.config import Config, ConfigError, load_config
 from daemon.engines import Engines
 from daemon.errors import exit_status
+from daemon.fight_reader import watches_fights
 from daemon.masking import mask_url
 from daemon.media import MediaLibrary
 from daemon.model_trial import try_models
-from daemon.pipeline import watches_fights
 from daemon.storage import state_folder
 from daemon.topics import Topics
 

@@ -160,7 +160,7 @@ def _used(config: Path | None) -> dict[tuple[str, str], list[str]]:
 def _fight_files(camera: CameraConfig, bundled: Mapping[str, Path]) -> list[tuple[str, Path]]:
     """Both files of what looks for fights, where a rule asks for it."""
     from classifier.fights.model import look_beside
-    from daemon.pipeline import watches_fights
+    from daemon.fight_reader import watches_fights
 
     if not watches_fights(camera):
         return []
