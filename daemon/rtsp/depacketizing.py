@@ -13,6 +13,7 @@ __all__ = ["AccessUnit", "Depacketizer"]
 _OLD = 64  # packets that may come late or twice without a new start of the numbers
 _LONGEST = 16 << 20  # bytes of one access unit
 _UNIT = 64  # bytes that a unit takes beside its own
+_ABANDONED = 50  # packets of a source that was left, in a row, after which it is taken up again
 _PRIVATE = 3  # units of a type that the standard does not know, after which they are no damage
 
 
@@ -45,6 +46,9 @@ class Depacketizer:
         self._hevc, self._payload_type = hevc, payload_type
         self._sequence: int | None = None
         self._source: int | None = None
+        self._former: int | None = None  # source before
+        self._ignored = 0  # packets of the former one since the last of this one
+        self._candidate: tuple[int, int, bytes] | None = None  # source, number and packet of another one
         self._stamp: int | None = None  # of the last packet, 32 bits
         self._ticks = 0
         self._units: list[bytes] = []
@@ -67,13 +71,21 @@ class Depacketizer:
         first, last = header
         payload_type, sequence = data[1] & 0x7F, int.from_bytes(data[2:4], "big")
         source = int.from_bytes(data[8:12], "big")
-        if payload_type != self._payload_type and source != self._source:
-            return []
-        if not self._in_sequence(sequence, source):
-            return []
         found: list[AccessUnit] = []
+        if source == self._source:
+            self._ignored = 0
+        elif payload_type != self._payload_type:
+            return []
+        elif self._source is not None:
+            before = self._changes_to(source, sequence, data)
+            if before is None:
+                return []
+            found += self.push(before)
+        self._source = source
+        if not self._in_sequence(sequence):
+            return found
         if payload_type != self._payload_type or first == last:
-            return []  # of another kind, or nothing but padding: it only has a number
+            return found  # of another kind, or nothing but padding: it only has a number
         stamp = int.from_bytes(data[4:8], "big")
         if self._stamp is not None and stamp != self._stamp:
             self._end_fragment(found)
@@ -90,12 +102,25 @@ class Depacketizer:
             self._finish(found)
         return found
 
-    def _in_sequence(self, sequence: int, source: int) -> bool:
+    def _changes_to(self, source: int, sequence: int, data: bytes) -> bytes | None:
+        """The packet before, where the stream goes on with another source; None where it does not, yet.
+
+        Two in a row are needed: one may be rubbish. And some cameras go on with the stream of a viewer who is
+        gone, on the connection of the next one: then two sources alternate, and the later one is ours.
+        """
+        if source == self._former and self._ignored < _ABANDONED:
+            self._ignored += 1
+            return None
+        before, self._candidate = self._candidate, (source, sequence, data)
+        if before is None or before[:2] != (source, (sequence - 1) % (1 << 16)):
+            return None
+        self._former, self._source = self._source, source
+        self._candidate, self._sequence, self._ignored = None, None, 0
+        self._lose()
+        return before[2]
+
+    def _in_sequence(self, sequence: int) -> bool:
         """Whether to take a packet; notes a gap before it."""
-        if self._source is not None and source != self._source:
-            self._sequence = None
-            self._lose()
-        self._source = source
         if self._sequence is not None:
             step = (sequence - self._sequence) % (1 << 16)
             if step == 0 or step > (1 << 16) - _OLD:

@@ -23,6 +23,7 @@ _DEFAULT_TIMEOUT = 60.0  # RFC 2326, 12.37
 _PASSING = frozenset({403, 404, 408, 410, 415, 453, 503, 504})  # answers that another client gets as well
 _REASONS = {401: Reason.AUTH, 403: Reason.AUTH, 404: Reason.NOT_FOUND, 410: Reason.NOT_FOUND,
             408: Reason.TIMEOUT, 415: Reason.CODEC, 504: Reason.TIMEOUT}  # fmt: skip
+_NOT_OVER_TCP = "the camera does not send over TCP: set transport: udp"
 _ADVICE = {
     Reason.AUTH: "user or password refused",
     Reason.NOT_FOUND: "the camera knows no such path: check the path of the URL",
@@ -81,7 +82,10 @@ class Session:
         wire.expect(0, 1)
         transport = {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1"}
         answer = self._ask("SETUP", join(self._base, self.video.control), deadline, transport)
-        self._channel = _channel(answer.get("transport"))
+        chosen = answer.get("transport").lower()
+        if "_port=" in chosen and "interleaved=" not in chosen and "tcp" not in chosen:
+            raise CaptureError(Reason.NETWORK, _NOT_OVER_TCP)
+        self._channel = _channel(chosen)
         wire.expect(self._channel, self._channel + 1)
         self._session, timeout = _session(answer.get("session"))
         self._aggregate = self._base
@@ -247,7 +251,7 @@ def _check(answer: Message, method: str) -> Message:
         return answer
     reason = _REASONS.get(answer.status, Reason.NETWORK)
     if answer.status == 461:
-        text = "the camera does not send over TCP: set transport: udp"
+        text = _NOT_OVER_TCP
     else:
         text = _ADVICE.get(reason, f"the camera answers {answer.status} to {method}")
     raise CaptureError(reason, text, unusable=reason is not Reason.AUTH and answer.status not in _PASSING)

@@ -475,6 +475,19 @@ def test_answers_as_careless_cameras_give_them(clip: Footage, rewrite: Callable[
         source.close()
 
 
+def test_a_camera_that_sends_elsewhere_is_told_at_once(clip: Footage) -> None:
+    """It is asked for TCP, and answers that it sends over UDP."""
+
+    def rewrite(text: str) -> str:
+        return re.sub("RTP/AVP/TCP;.*\r", "RTP/AVP;unicast;client_port=0-1;server_port=6970-6971\r", text)
+
+    with (
+        RtspCamera(clip, Behaviour(rewrite=rewrite)) as camera,
+        pytest.raises(CaptureError, match="set transport: udp"),
+    ):
+        open_source(camera.url(), open_timeout=5, read_timeout=5)
+
+
 @pytest.mark.parametrize("status", [454, 501])
 def test_a_sign_of_life_that_is_not_liked_ends_nothing(clip: Footage, status: int) -> None:
     behaviour = Behaviour(session_timeout=1.0, answers={"GET_PARAMETER": status})
@@ -506,7 +519,7 @@ def test_where_ours_can_make_nothing_of_it_ffmpeg_is_tried(
     given = reason == "network" or behaviour.damage is _without_numbers
     with (
         RtspCamera(clip, behaviour) as camera,
-        Watched(settings(camera.url(), open_timeout="3s")) as watched,
+        Watched(settings(camera.url(), open_timeout="2s")) as watched,
     ):
         told = lambda: [text for text in caplog.messages if text.startswith("camera_reader")]  # noqa: E731
         wait_for(lambda: told(), what="the turn to FFmpeg")

@@ -329,3 +329,34 @@ def test_no_header_is_a_crash(text: str, digits: int) -> None:
     assert _channel(f"RTP/AVP/TCP;{text};interleaved={number}-1") >= 0
     assert _session(f"1;{text};timeout={number}")[1] > 0
     assert _channel("RTP/AVP/TCP;unicast;INTERLEAVED=4-5") == 4
+
+
+def _from(source: int, data: bytes) -> bytes:
+    return data[:8] + source.to_bytes(4, "big") + data[12:]
+
+
+def test_of_two_sources_that_alternate_the_later_one_is_followed() -> None:
+    """Cameras that go on with the stream of the viewer before, on the same connection."""
+    depacketizer = Depacketizer(hevc=False, payload_type=96)
+    found = []
+    for number in range(100):
+        if number < 20:
+            ours = [_from(7, packet(number, P, stamp=3000 * number, marker=True))]
+        else:
+            ours = [_from(8, packet(500 + number, IDR, stamp=3000 * number, marker=True))]
+            ours.append(_from(7, packet(number, P, stamp=3000 * number, marker=True)))
+        found += [unit for one in ours for unit in depacketizer.push(one)]
+    assert [unit.units for unit in found[-50:]] == [(IDR,)] * 50
+    assert sum(not unit.follows for unit in found) <= 1
+    for number in range(100, 200):  # the one of ours ends
+        found += depacketizer.push(_from(7, packet(number, P, marker=True)))
+    assert found[-1].units == (P,)
+
+
+def test_a_packet_of_rubbish_changes_no_source() -> None:
+    depacketizer = Depacketizer(hevc=False, payload_type=96)
+    stream = [packet(number, P, stamp=number, marker=True) for number in range(4)]
+    stream.insert(2, _from(99, packet(2000, P, marker=True)))
+    found = [unit for one in stream for unit in depacketizer.push(one)]
+    assert len(found) == 4
+    assert all(unit.follows and unit.whole for unit in found)
