@@ -124,14 +124,13 @@ class Controls:
     def go_by_profile(self, cameras: Cameras) -> None:
         """Lets every camera go on with the rules of the profile that is in use."""
         patience = Deadline(_PATIENCE)
-        with awaited(cameras):
-            for channel in cameras:
-                try:
-                    with held(channel, patience.left()):
-                        self._publish(channel.set_profile(self.profile))
-                except BusyError as error:  # which must not leave the other cameras without the profile
-                    channel.set_profile_later(self.profile)
-                    _log.warning("profile_waits camera=%s reason=%r", channel.name, str(error))
+        for channel in cameras:
+            try:
+                with awaited([channel]), held(channel, patience.left()):
+                    self._publish(channel.set_profile(self.profile))
+            except BusyError as error:  # which must not leave the other cameras without the profile
+                channel.set_profile_later(self.profile)
+                _log.warning("profile_waits camera=%s reason=%r", channel.name, str(error))
 
     def _on_home_assistant(self, payload: bytes) -> None:
         """It has just started: a broker that forgot what is retained would leave it without devices."""

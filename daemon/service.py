@@ -82,6 +82,7 @@ class Service:
         parts.start()
         self._ready = True
         notify.ready()
+        self._watchdog.guard()
         count = len(parts.config.cameras)
         _log.info("started cameras=%d workers=%d", count, parts.cameras.scheduler.workers)
         self._stats_due = time.monotonic() + min(parts.config.stats_interval, 5.0)
@@ -92,6 +93,7 @@ class Service:
             began = time.monotonic()
             asked = max(0.0, min(_TURN, self._stats_due - began))
         self._shut_down()
+        self._watchdog.release()
         return 1 if self._failed else 0
 
     def stop(self) -> None:

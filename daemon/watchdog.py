@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Sequence
 
 from daemon import notify
 from daemon.scheduler import Stuck
+from daemon.signals import end_within
 
 __all__ = ["STUCK_AFTER", "Watchdog"]
 
@@ -22,6 +24,7 @@ GIVE_UP_AFTER = 60.0
 """Seconds for which something hangs before the process ends by itself: as WatchdogSec of the unit."""
 
 _PAUSE = 3.0  # seconds that no busy machine makes a sleep longer
+_LOOKS = 20  # of the guard, in the time after which it gives up
 _MOST_PINGS = 2.0  # seconds between two pings at the most, whatever systemd asks for
 
 
@@ -42,9 +45,30 @@ class Watchdog:
         self._due = float("-inf")
         self._hung_at: float | None = None
         self._checked_at: float | None = None
+        self._released = threading.Event()
         self.stood_still_until = float("-inf")
         self.hung: tuple[str, ...] = ()
         self.hangs = 0
+
+    def guard(self, seconds: float = GIVE_UP_AFTER) -> None:
+        """Ends the process where the main loop itself hangs for so long, unless systemd does that."""
+        if not self.is_watched:
+            threading.Thread(target=self._guard, args=(seconds,), name="guard", daemon=True).start()
+
+    def release(self) -> None:
+        """Guards no more."""
+        self._released.set()
+
+    def _guard(self, seconds: float) -> None:
+        seen, looks = self._checked_at, 0
+        # Counted, not timed: a process that stood still for an hour has not hung.
+        while not self._released.wait(seconds / _LOOKS):
+            looks = looks + 1 if self._checked_at == seen else 0
+            seen = self._checked_at
+            if looks > _LOOKS:
+                end_within(1.0)  # before the log, in which it may hang
+                _log.error("giving_up reason=%r", "main-loop: no progress")
+                return
 
     def overslept(self, seconds: float) -> None:
         """Takes how much longer than asked for the main loop slept: as long as the process stood still."""

@@ -387,7 +387,7 @@ def test_stop_lets_go_of_port_threads_and_sockets(service):
         with socket.create_connection(("127.0.0.1", port)):  # in the middle of a request
             assert ask(server, "/healthz")[0] == 200
             server.stop()
-    assert process.num_threads() <= threads
+    wait_for(lambda: process.num_threads() <= threads)  # the system counts one for a moment after its end
     assert process.num_fds() <= files
 
 

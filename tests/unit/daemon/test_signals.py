@@ -1,4 +1,4 @@
-"""SIGTERM, whatever the process is doing."""
+"""A main loop that hangs: SIGTERM, and nobody who would send one."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 STUCK = """
-import threading
+import os, threading
 from daemon import signals
+from daemon.watchdog import Watchdog
+os.environ.pop("WATCHDOG_USEC", None)
 signals.LAST_SECONDS = 0.3
-asked = signals.Signals()
+asked, watchdog = signals.Signals(), Watchdog()
 asked.take_over()
+watchdog.check([])
+if {guarded}:
+    watchdog.guard(0.3)
 lock = threading.Lock()
 lock.acquire()
 print("stuck", flush=True)
@@ -19,13 +26,18 @@ lock.acquire()
 """
 
 
-def test_a_main_loop_that_hangs_in_a_lock_is_ended_with_its_stack() -> None:
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_main_loop_that_hangs_in_a_lock_is_ended_with_its_stack(guarded: bool) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", STUCK.format(guarded=guarded)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "stuck\n"
-        process.send_signal(signal.SIGTERM)
+        if not guarded:
+            process.send_signal(signal.SIGTERM)
         try:
             _, errors = process.communicate(timeout=20.0)
         finally:
