@@ -27,16 +27,18 @@ def add_run(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Loads the configuration and the models, then watches."""
+    from daemon.signals import Signals
+
+    signals = Signals()
+    signals.take_reload()  # first of all: until then a SIGHUP ends the process
+
     from daemon.config import load_config
     from daemon.logs import configure_logging
     from daemon.model_trial import try_models
     from daemon.service import Service
-    from daemon.signals import Signals
 
     config = load_config(options.config)
     configure_logging(config.log, config.secrets)
-    signals = Signals()
-    signals.take_reload()
     with contextlib.suppress(OSError, RuntimeError, ValueError):  # without standard error
         faulthandler.enable()  # stacks to the journal where a library crashes: names and lines, no values
     logging.getLogger(__name__).info("loading config=%s", options.config)
