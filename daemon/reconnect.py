@@ -8,7 +8,9 @@ from daemon.source_types import Reason
 
 __all__ = ["Backoff", "Patience"]
 
-_REFUSALS_IN_A_ROW = 3  # cameras lock an account after five and more
+# Seconds after the first refusals in a row: a camera that starts refuses everybody for a minute, and cameras
+# lock an account after five to ten attempts.
+_FIRST_REFUSALS = (0.0, 10.0, 30.0, 60.0)
 _STABLE_SECONDS = 5.0  # a stream that lasted this long makes the next wait short again
 
 
@@ -42,7 +44,7 @@ class Backoff:
 class Patience:
     """How long a camera is left alone after each kind of failure.
 
-    A refused password is tried a few times, because a camera that starts may refuse the right one, too.
+    A refused password is tried a few times in two minutes: a camera that starts may refuse the right one, too.
     Then seldom: many cameras lock the account of who tries too often, and count on while it is locked.
 
     Args:
@@ -60,4 +62,8 @@ class Patience:
             self._backoff.reset()
         self._refusals = self._refusals + 1 if reason is Reason.AUTH else 0
         wait = self._backoff.next()
-        return max(wait, self._refused) if self._refusals >= _REFUSALS_IN_A_ROW else wait
+        if not self._refusals:
+            return wait
+        index = self._refusals - 1
+        first = _FIRST_REFUSALS[index] if index < len(_FIRST_REFUSALS) else self._refused
+        return max(wait, min(first, self._refused))

@@ -247,7 +247,7 @@ def test_run_without_the_pose_network_says_so_and_fetches_nothing(tmp_path: Path
 
     done, reached = run_traced(tmp_path, command, CACHE_DIRECTORY=str(tmp_path / "cache"))
 
-    assert done.returncode == 2
+    assert done.returncode == 1  # systemd tries again: it may come
     assert "posewatch models fetch pose_full" in done.stderr
     assert reached == set()
 
