@@ -38,7 +38,7 @@ class ReconnectConfig(ConfigModel):
     refused: Duration = Field(
         default=300.0,
         title="Wait after refusals",
-        description="From the fifth refused password in a row, after some two minutes: cameras lock who tries too often.",
+        description="From the fifth refused password in a row: cameras lock who tries too often.",
         ge=0.05,
         le=86400,
     )
