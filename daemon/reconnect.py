@@ -44,7 +44,7 @@ class Backoff:
 class Patience:
     """How long a camera is left alone after each kind of failure.
 
-    A refused password is tried a few times in two minutes: a camera that starts may refuse the right one, too.
+    A refused password is tried a few times in two minutes: a camera that starts may refuse the right one.
     Then seldom: many cameras lock the account of who tries too often, and count on while it is locked.
 
     Args:

@@ -153,7 +153,7 @@ def test_the_right_password_opens(clip: Footage, scheme: str) -> None:
 
 
 def test_a_refused_password_is_not_tried_again_and_again(clip: Footage) -> None:
-    """Cameras lock the account of who does; a camera that only starts is tried again at once, then more slowly."""
+    """Cameras lock the account of who does; one that only starts is tried again, more and more slowly."""
     quick = {"min": "50ms", "max": "50ms", "refused": "1h"}
     with (
         RtspCamera(clip, Behaviour(login=("admin", "right"))) as camera,
