@@ -21,7 +21,6 @@ from servers import free_port, silent_server, wait_for
 
 from daemon.capture import Camera, CameraState, CameraStatus, Frame, Reason
 from daemon.config import CameraConfig
-from daemon.reconnect import Backoff, Patience
 from daemon.rtsp import RtspSource
 from daemon.sources import CaptureError, open_source
 
@@ -163,23 +162,6 @@ def test_a_refused_password_is_not_tried_again_and_again(clip: Footage) -> None:
         wait_for(lambda: camera.connections == 2)
         with pytest.raises(AssertionError):  # 50 ms would be enough for many more
             wait_for(lambda: camera.connections > 2, timeout=0.5)
-
-
-def test_a_refused_password_is_tried_more_and_more_seldom() -> None:
-    patience = Patience(Backoff(1.0, 60.0), 300.0)
-    waits = [patience.after(Reason.AUTH) for _ in range(6)]
-    assert waits[0] <= 1.0
-    assert waits[1:] == [
-        10.0,
-        30.0,
-        60.0,
-        300.0,
-        300.0,
-    ]  # five attempts in two minutes, as it may be starting
-    assert patience.after(Reason.NETWORK) <= 60.0
-    assert patience.after(Reason.AUTH) <= 60.0  # that is the first one again
-    short = Patience(Backoff(0.1, 1.0), 2.0)
-    assert max(short.after(Reason.AUTH) for _ in range(6)) == 2.0
 
 
 @pytest.mark.parametrize(

@@ -114,13 +114,15 @@ def test_live_times_grow_and_stay_near_the_arrival_whatever_the_camera_says(
         before = when
 
 
-def test_refused_passwords_are_tried_seldom() -> None:
+def test_a_refused_password_is_tried_more_and_more_seldom() -> None:
     patience = Patience(Backoff(1.0, 8.0, generator=random.Random(7)), 300.0)
-    waits = [patience.after(Reason.AUTH) for _ in range(5)]
-    assert all(wait <= 2.0 for wait in waits[:2])  # a camera that starts may refuse the right one, too
-    assert waits[2:] == [300.0] * 3
+    waits = [patience.after(Reason.AUTH) for _ in range(6)]
+    assert waits[0] <= 1.0
+    assert waits[1:] == [10.0, 30.0, 60.0, 300.0, 300.0]  # a camera that starts may refuse the right one, too
     assert patience.after(Reason.NETWORK) <= 8.0  # not even there: other waits, and counted anew
     assert patience.after(Reason.AUTH) <= 8.0
+    short = Patience(Backoff(0.1, 1.0), 2.0)
+    assert max(short.after(Reason.AUTH) for _ in range(6)) == 2.0  # as it is set
 
 
 def test_a_stream_that_lasted_makes_the_next_wait_short() -> None:
