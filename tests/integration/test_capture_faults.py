@@ -393,7 +393,7 @@ def test_fifty_reconnects_leave_nothing_behind(camera: RtspCamera) -> None:
             lost = time.monotonic()
             camera.drop()
             watched.wait(CameraState.CONNECTING, Reason.NETWORK, lost)
-            assert watched.camera.reconnects == count
+            assert watched.camera.reconnects in (count, count + 1)  # it may be back already
         wait_for(lambda: process.num_fds() <= seen[5][0] + 2, what="sockets closed")
         wait_for(lambda: threading.active_count() <= seen[5][1] + 2, what="threads ended")
 
