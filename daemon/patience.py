@@ -69,7 +69,7 @@ class Patience:
             while self._busy:  # a moment: the job has ended
                 self._changed.wait()
         if errors:
-            raise errors[0]
+            raise errors.pop()  # kept here it would keep itself, and the files that it knows, until a collection
         return results[0]
 
     def _run(self) -> None:

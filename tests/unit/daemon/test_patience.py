@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import threading
 import time
+import weakref
 
 import pytest
 from reports import alert, names
@@ -109,3 +112,21 @@ def test_a_disk_that_hangs_holds_no_picture_and_no_clip_back(tmp_path, monkeypat
         assert time.monotonic() - started < 2.0
     hanging.go.set()
     soon(lambda: store.write_snapshot("door", "100-door-1", b"jpeg"))
+
+
+def test_what_failed_is_let_go_of_at_once() -> None:
+    """Else a database that could not be opened keeps its files open until a collection of cycles."""
+    seen: list[weakref.ref[threading.Event]] = []
+
+    def work() -> None:
+        held = threading.Event()
+        seen.append(weakref.ref(held))
+        raise OSError("the disk is full")
+
+    gc.disable()
+    try:
+        with contextlib.suppress(OSError):
+            Patience("test").call(work)
+        assert seen[0]() is None
+    finally:
+        gc.enable()
