@@ -69,7 +69,7 @@ class Patience:
             while self._busy:  # a moment: the job has ended
                 self._changed.wait()
         if errors:
-            raise errors.pop()  # kept here it would keep itself, and the files that it knows, until a collection
+            raise errors.pop()  # kept here, it would hold its files until a collection of cycles
         return results[0]
 
     def _run(self) -> None:
