@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from daemon.deadline import Deadline
+
 __all__ = ["FrameSource", "Scheduler", "Stuck"]
 
 _log = logging.getLogger(__name__)
@@ -208,10 +210,10 @@ class Scheduler(Generic[_SourceT, _FrameT, _ContextT]):
         with self._condition:
             self._stopping = True
             self._condition.notify_all()
-        until = time.monotonic() + timeout
+        deadline = Deadline(timeout)
         threads = [worker.thread for worker in self._workers if worker.thread is not None]
         for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            thread.join(deadline.left())
         return not any(thread.is_alive() for thread in threads)
 
     def _hire(self, context: _ContextT) -> _Worker[_ContextT]:

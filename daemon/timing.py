@@ -6,19 +6,19 @@ import threading
 import time
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["LATENCY_BUCKETS", "STAGES", "Histogram", "LatencyMeter", "RateMeter", "StageClock"]
+__all__ = ["LATENCY_BUCKETS", "Histogram", "LatencyMeter", "RateMeter", "StageClock", "in_order"]
 
 LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
 """Upper bounds in seconds; what is above the last is in one more bucket."""
 
-STAGES = ("read", "tamper", "detect", "track", "pose", "action", "fight", "report", "media")
-"""The way of a frame."""
+# The way of a frame.
+_ORDER = ("read", "tamper", "detect", "track", "pose", "action", "fight", "report", "media")
 
 
 class StageClock:
@@ -54,9 +54,15 @@ class StageClock:
 
     def milliseconds(self) -> dict[str, float]:
         """Mean milliseconds a frame by stage, in a frame's order; a call, where frames were not counted."""
-        known = [name for name in STAGES if name in self.seconds]
-        names = [*known, *(name for name in self.seconds if name not in known)]
+        names = in_order(self.seconds)
         return {name: 1000.0 * self.seconds[name] / (self.frames or self.calls[name]) for name in names}
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names of stages in the order of a frame's way; others at the end, as they come."""
+    names = list(names)
+    known = [name for name in _ORDER if name in names]
+    return [*known, *(name for name in names if name not in known)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from daemon.figures import CameraFigures, ServiceFigures
-from daemon.timing import STAGES
+from daemon.timing import in_order
 
 __all__ = ["stage_milliseconds", "stats_payload"]
 
@@ -33,9 +33,8 @@ def stage_milliseconds(camera: CameraFigures) -> dict[str, float]:
     """Mean milliseconds a processed frame by stage, in the order of a frame's way; none before the first."""
     if not camera.frames_processed:
         return {}
-    known = [name for name in STAGES if name in camera.stages]
-    names = [*known, *(name for name in camera.stages if name not in known)]
-    return {name: round(1000.0 * camera.stages[name].seconds / camera.frames_processed, 3) for name in names}
+    stages, frames = camera.stages, camera.frames_processed
+    return {name: round(1000.0 * stages[name].seconds / frames, 3) for name in in_order(stages)}
 
 
 def _camera(camera: CameraFigures) -> dict[str, Any]:
