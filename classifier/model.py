@@ -16,7 +16,7 @@ from classifier.raw import RAW_COUNT, RAW_VERSION, raw_features
 from classifier.rejection import Rejection
 from classifier.stream import FeatureWindows, PoseStream
 from classifier.window import PoseWindow, PoseWindows
-from tracker.runtime import ModelError, create_session
+from tracker.runtime import ModelError, OpenSession, create_session
 
 __all__ = ["ActionModel", "ActionScores"]
 
@@ -48,6 +48,7 @@ class ActionModel:
     Args:
         model: the ONNX file; None for the bundled one.
         threads: intra-op threads.
+        open_session: loads the model.
 
     Attributes:
         labels: names of the C classes.
@@ -60,13 +61,15 @@ class ActionModel:
         ModelError: the file is missing, damaged or was not made by `posewatch train`.
     """
 
-    def __init__(self, model: Path | None = None, threads: int = 1) -> None:
+    def __init__(
+        self, model: Path | None = None, threads: int = 1, open_session: OpenSession = create_session
+    ) -> None:
         if model is None:
             with as_file(files("classifier") / "models" / _BUNDLED) as path:
-                self._session = create_session(path, threads=threads)
+                self._session = open_session(path, threads=threads)
             name = f"bundled {_BUNDLED}"
         else:
-            self._session = create_session(model, threads=threads)
+            self._session = open_session(model, threads=threads)
             name = str(model)
         metadata = self._session.get_modelmeta().custom_metadata_map
         shape = self._session.get_inputs()[0].shape

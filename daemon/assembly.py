@@ -43,6 +43,7 @@ class Assembly:
 
     Attributes:
         config: that holds.
+        providers: what runs the models of the first camera, by kind.
         config_figures: how the file was when it was loaded last, and since when in UTC epoch seconds.
 
     Raises:
@@ -89,7 +90,9 @@ class Assembly:
         """Publishes what is new of the service's retained state; clears topics that are no longer in use."""
         topics = self.topics
         service = [
-            reports.info(topics, self.config, self._started_at, next(iter(self.cameras)).models),
+            reports.info(
+                topics, self.config, self._started_at, next(iter(self.cameras)).models, self.providers
+            ),
             reports.config_state(topics, self.config_figures, self.config_since),
             self._storage_state(),
             *announce(self.config, version("posewatch"), self.store),
@@ -196,6 +199,8 @@ class Assembly:
         engines = self.cameras.scheduler.contexts[0]
         for channel in self.cameras:
             channel.models = engines.versions(channel.settings, fights=watches_fights(channel.settings))
+        first = next(iter(self.cameras)).settings
+        self.providers = engines.run_by(first, fights=watches_fights(first))
 
     def _close_what_was_left_open(self) -> None:
         """What a former process left open, because it was killed or the power went, ended with it."""

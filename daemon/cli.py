@@ -48,7 +48,8 @@ def _complain(text: str) -> None:
 def _limit_library_threads() -> None:
     """One thread for OpenCV and BLAS: the workers already use every core."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what fails is told by us
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    # OpenCV's own wheels have a pool of their own, which knows nothing of OpenMP.
+    for name in ("OPENCV_FOR_THREADS_NUM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
 

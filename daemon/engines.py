@@ -1,7 +1,8 @@
 """The networks of one worker: detector, pose estimator and action model, loaded once per setting.
 
-ONNX Runtime sessions are shared by all cameras of a worker but never by two workers: with one intra-op
-thread a session is a sequential resource, and one set a worker keeps every core busy without locks.
+What prepares pictures and reads outputs is shared by all cameras of a worker but never by two workers. The
+ONNX Runtime sessions below it come from a `SessionPool`, which all workers share: each calculates in its own
+thread, and the weights are in memory once.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from classifier.fights.model import FightModel
+from classifier.fights.model import FightModel, look_beside
 from classifier.model import ActionModel
 from daemon.model_files import Stamp, model_files, stamp_of
-from daemon.model_versions import model_versions
+from daemon.model_versions import model_paths, model_versions
 from tracker.detector import Detector
 from tracker.pose import PoseBackend, PoseEstimator
+from tracker.runtime import SessionPool
 from tracker.tiles import TiledDetector
 
 if TYPE_CHECKING:
@@ -29,9 +31,14 @@ _ValueT = TypeVar("_ValueT")
 
 
 class Engines:
-    """Loads each model once and hands it out by the settings that ask for it."""
+    """Loads each model once and hands it out by the settings that ask for it.
 
-    def __init__(self) -> None:
+    Args:
+        sessions: opens the models; the same for all workers. None is a pool of its own, on the CPU.
+    """
+
+    def __init__(self, sessions: SessionPool | None = None) -> None:
+        self.sessions = SessionPool() if sessions is None else sessions
         self._detectors: dict[tuple[object, ...], Detector] = {}
         self._estimators: dict[tuple[object, ...], PoseBackend] = {}
         self._models: dict[str, ActionModel] = {}
@@ -53,6 +60,7 @@ class Engines:
                 iou=settings.iou,
                 max_detections=settings.max_people,
                 pixels=None if settings.size is None else settings.size**2,
+                open_session=self.sessions,
             )
         columns, rows = settings.grid
         if columns * rows == 1:
@@ -73,7 +81,7 @@ class Engines:
         """
         key = _pose_key(settings)
         if key not in self._estimators:
-            self._estimators[key] = _load_estimator(settings)
+            self._estimators[key] = _load_estimator(settings, self.sessions)
         return self._estimators[key]
 
     def actions(self, settings: ActionsConfig) -> ActionModel:
@@ -84,7 +92,7 @@ class Engines:
         """
         key = str(settings.model)
         if key not in self._models:
-            self._models[key] = ActionModel(settings.model)
+            self._models[key] = ActionModel(settings.model, open_session=self.sessions.on_cpu)
         return self._models[key]
 
     def fights(self, settings: FightsConfig) -> FightModel:
@@ -95,7 +103,7 @@ class Engines:
         """
         key = str(settings.model)
         if key not in self._fights:
-            self._fights[key] = FightModel(settings.model)
+            self._fights[key] = FightModel(settings.model, open_session=self.sessions)
         return self._fights[key]
 
     def versions(self, settings: CameraConfig, *, fights: bool) -> dict[str, dict[str, str]]:
@@ -108,6 +116,22 @@ class Engines:
         if key not in self._versions:
             self._versions[key] = model_versions(settings, fights=fights)
         return self._versions[key]
+
+    def run_by(self, settings: CameraConfig, *, fights: bool) -> dict[str, str]:
+        """What runs each of the models that were loaded for these settings, such as `cpu`.
+
+        Raises:
+            ModelError: a pose model is missing.
+        """
+        found = {}
+        for kind, path in model_paths(settings, fights=fights).items():
+            if path is None:
+                found[kind] = "mediapipe"
+            elif kind == "actions":
+                found[kind] = "cpu"
+            else:
+                found[kind] = self.sessions.run_by(look_beside(path) if kind == "fights" else path)
+        return found
 
     def load(self, settings: CameraConfig, *, fights: bool) -> dict[str, dict[str, str]]:
         """Loads everything that a camera needs; returns name and short sha256 of each model.
@@ -160,12 +184,12 @@ def _versions_key(settings: CameraConfig, *, fights: bool) -> tuple[str, ...]:
     return (*map(str, used), str(settings.fights.model if fights else fights))
 
 
-def _load_estimator(settings: PoseConfig) -> PoseBackend:
+def _load_estimator(settings: PoseConfig, sessions: SessionPool) -> PoseBackend:
     name = str(settings.model)
     if settings.backend == "mediapipe":
         from tracker.mediapipe_pose import MediapipePoseEstimator
 
         return MediapipePoseEstimator(variant=name, min_score=settings.min_score)
     if name in _POSE_VARIANTS:
-        return PoseEstimator(variant=name, min_score=settings.min_score)
-    return PoseEstimator(Path(name), min_score=settings.min_score)
+        return PoseEstimator(variant=name, min_score=settings.min_score, open_session=sessions)
+    return PoseEstimator(Path(name), min_score=settings.min_score, open_session=sessions)

@@ -154,6 +154,7 @@ class ServiceFigures:
         mqtt: the broker.
         process: this process.
         cameras: in the order of the configuration.
+        providers: what runs the models of the first camera, by kind, such as `cpu`.
     """
 
     version: str
@@ -169,3 +170,4 @@ class ServiceFigures:
     mqtt: MqttFigures
     process: ProcessFigures
     cameras: tuple[CameraFigures, ...] = field(default_factory=tuple)
+    providers: Mapping[str, str] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from daemon.fight_reader import watches_fights
 from daemon.masking import mask_url
 from daemon.media import MediaLibrary
 from daemon.model_trial import try_models
+from daemon.providers import session_pool
 from daemon.storage import state_folder
 from daemon.topics import Topics
 
@@ -174,7 +175,10 @@ def engines_for(config: Config, engines: list[Engines], count: int) -> list[Engi
     Raises:
         ModelError: a model file is missing or damaged, or a backend is not installed.
     """
-    found = [*engines, *(Engines() for _ in range(count - len(engines)))][:count]
+    former = engines[0].sessions if engines else None
+    sessions = session_pool(config.performance, former)
+    kept = engines if sessions is former else []  # what runs the models of one worker runs those of all
+    found = [*kept, *(Engines(sessions) for _ in range(count - len(kept)))][:count]
     for engine in found:
         notify.extend_timeout(LOADING)
         for settings in config.cameras.values():

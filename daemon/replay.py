@@ -26,6 +26,7 @@ from daemon.landmark_log import LandmarkLog
 from daemon.media.privacy import PrivacyMasks
 from daemon.messages import Message
 from daemon.pipeline import CameraPipeline, FrameResult
+from daemon.providers import session_pool
 from daemon.scene import Scene
 from daemon.timing import StageClock
 from daemon.topics import Topics
@@ -98,7 +99,8 @@ def replay(
     profile = pick_profile(config, profile)
     several = len(clips) > 1
     _prepare(clips, outputs)
-    engines, clock, summary = Engines(), StageClock(), ReplaySummary()
+    engines = Engines(session_pool(config.performance))
+    clock, summary = StageClock(), ReplaySummary()
     topics = Topics(config.mqtt.prefix)
     started = time.perf_counter()
     with ExitStack() as stack:

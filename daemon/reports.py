@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 
 from daemon.capture import CameraStatus
@@ -16,13 +17,20 @@ from daemon.topics import Topics
 __all__ = ["camera_status", "config_state", "info", "profile_state", "stats", "storage_state", "switch_state"]
 
 
-def info(topics: Topics, config: Config, started_at: float, models: ModelVersions) -> Message:
-    """Version, start (UTC epoch seconds), cameras, and the models of the first one, by name and sha256."""
+def info(
+    topics: Topics,
+    config: Config,
+    started_at: float,
+    models: ModelVersions,
+    providers: Mapping[str, str],
+) -> Message:
+    """Version, start (UTC epoch seconds), cameras, the models of the first one, and what runs them."""
     payload = {
         "version": version("posewatch"),
         "started_at": round(started_at, 3),
         "cameras": list(config.cameras),
         "models": {kind: dict(model) for kind, model in models.items()},
+        "providers": dict(providers),
     }
     return _state(topics.info(), payload)
 

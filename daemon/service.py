@@ -21,6 +21,7 @@ from daemon.masking import Masker
 from daemon.media.complaints import Complaints
 from daemon.messages import Message
 from daemon.process_usage import ProcessUsage
+from daemon.providers import told
 from daemon.reloading import NotWholeError, Reloading
 from daemon.scheduler import Stuck
 from daemon.signals import LAST_SECONDS, Signals, end_within
@@ -84,7 +85,8 @@ class Service:
         notify.ready()
         self._watchdog.guard()
         count = len(parts.config.cameras)
-        _log.info("started cameras=%d workers=%d", count, parts.cameras.scheduler.workers)
+        workers, providers = parts.cameras.scheduler.workers, told(parts.providers)
+        _log.info("started cameras=%d workers=%d provider=%r", count, workers, providers)
         self._stats_due = time.monotonic() + min(parts.config.stats_interval, 5.0)
         asked, began = 0.0, time.monotonic()
         while not self._signals.wait(asked) and not self._failed:
@@ -123,6 +125,7 @@ class Service:
                 publisher.commands_ignored,
             ),
             process=self._usage.figures(),
+            providers=parts.providers,
             cameras=tuple(camera_figures(one, scheduler.errors.get(one.name, 0)) for one in parts.cameras),
         )
 

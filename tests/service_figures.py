@@ -72,6 +72,7 @@ def service_figures(*cameras: CameraFigures, **changes: Any) -> ServiceFigures:
         "ready": True,
         "hung": (),
         "workers": 2,
+        "providers": {"detector": "cpu", "pose": "cpu"},
         "workers_busy": 1,
         "storage_state": "ok",
         "storage_reason": None,

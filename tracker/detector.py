@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tracker.heads import Head, HeadDecoder, recognise
 from tracker.letterbox import GRID, PADDING, fitting_size, letterbox
 from tracker.nms import suppress
-from tracker.runtime import ModelError, create_session
+from tracker.runtime import ModelError, OpenSession, create_session
 
 __all__ = ["Detections", "Detector", "bundled_model"]
 
@@ -71,7 +71,7 @@ class Detector:
         max_detections: int = 100,
         pixels: int | None = None,
         threads: int = 1,
-        providers: Sequence[str] | None = None,
+        open_session: OpenSession = create_session,
     ) -> None:
         """Loads the model and runs it on a blank image.
 
@@ -84,14 +84,14 @@ class Detector:
             pixels: Pixels of the input, for a model that leaves it open; time grows with them, and so does
                 the distance at which people are seen. None means what the model was made for.
             threads: Threads of one call.
-            providers: ONNX Runtime execution providers, best first; None means CPU.
+            open_session: Loads the model: on the CPU, or as a `tracker.runtime.SessionPool` is told.
 
         Raises:
             ModelError: The file is missing, damaged or no person detector, or its input is fixed and
                 `pixels` is given.
         """
         path = bundled_model() if model is None else Path(model)
-        self._session = create_session(path, threads=threads, providers=providers)
+        self._session = open_session(path, threads=threads)
         self._score, self._iou, self._limit = score, iou, max_detections
         inputs = self._session.get_inputs()
         metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracker.landmarks import BODY_CENTRE, BODY_CIRCLE, LANDMARKS
-from tracker.runtime import ModelError, create_session
+from tracker.runtime import ModelError, OpenSession, create_session
 
 __all__ = ["POINTS", "Company", "Pose", "PoseBackend", "PoseEstimator", "Roi", "poses_from_crops"]
 
@@ -147,6 +147,7 @@ class PoseEstimator:
         variant: full, lite or heavy.
         min_score: `score` from which a pose is to be used. `estimate` returns weaker ones too.
         threads: threads of one call.
+        open_session: loads the model: on the CPU, or as a `tracker.runtime.SessionPool` is told.
 
     Raises:
         ModelError: the model is not there, or is no BlazePose network.
@@ -159,13 +160,14 @@ class PoseEstimator:
         variant: str = "full",
         min_score: float = 0.5,
         threads: int = 1,
+        open_session: OpenSession = create_session,
     ) -> None:
         if model is None:
             from tracker.store import ModelStore
 
             model = ModelStore().path(f"pose_{variant}")
         self.min_score = min_score
-        self._session = create_session(model, threads=threads)
+        self._session = open_session(model, threads=threads)
         inputs = self._session.get_inputs()
         outputs = {output.name: output.shape[-1] for output in self._session.get_outputs()}
         expected = {"landmarks": POINTS * 5, "presence": 1, "world": POINTS * 3}

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracker.letterbox import fitting_size, letterbox
-from tracker.runtime import ModelError, create_session
+from tracker.runtime import ModelError, OpenSession, create_session
 
 __all__ = ["FIGHTS_VERSION", "FightModel", "Looker", "look_beside", "shares_of"]
 
@@ -32,13 +32,14 @@ class Looker:
     Args:
         path: NAME_look.onnx.
         threads: intra-op threads.
+        open_session: loads the network: on the CPU, or as a `tracker.runtime.SessionPool` is told.
 
     Raises:
         ModelError: the file is missing, damaged or another model.
     """
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
-        self._session = create_session(path, threads=threads)
+    def __init__(self, path: Path, threads: int = 1, open_session: OpenSession = create_session) -> None:
+        self._session = open_session(path, threads=threads)
         if [one.name for one in self._session.get_inputs()] != ["images"]:
             raise ModelError(f"{path}: does not look at pictures: fetch it and the fight model again")
 
@@ -59,6 +60,7 @@ class FightModel(Looker):
     Args:
         model: the file NAME.onnx; None for the bundled one.
         threads: intra-op threads.
+        open_session: loads the network that looks; what judges is small, and stays on the CPU.
 
     Attributes:
         seconds: of looks that are judged together.
@@ -70,14 +72,16 @@ class FightModel(Looker):
         ModelError: a file is missing, damaged or of another version.
     """
 
-    def __init__(self, model: Path | None = None, threads: int = 1) -> None:
+    def __init__(
+        self, model: Path | None = None, threads: int = 1, open_session: OpenSession = create_session
+    ) -> None:
         if model is None:
             with as_file(files("classifier") / "models") as folder:
-                self._load(folder / _BUNDLED, threads)
+                self._load(folder / _BUNDLED, threads, open_session)
         else:
-            self._load(model, threads)
+            self._load(model, threads, open_session)
 
-    def _load(self, path: Path, threads: int) -> None:
+    def _load(self, path: Path, threads: int, open_session: OpenSession) -> None:
         self._judge = create_session(path, threads=threads)
         metadata = self._judge.get_modelmeta().custom_metadata_map
         if metadata.get("fights") != FIGHTS_VERSION:
@@ -91,7 +95,7 @@ class FightModel(Looker):
                 raise ValueError("times out of range")
         except (KeyError, ValueError) as error:
             raise ModelError(f"{path}: damaged metadata ({error}): fetch it again") from error
-        super().__init__(look_beside(path), threads)
+        super().__init__(look_beside(path), threads, open_session)
 
     def judge(self, features: Floats, energy: Floats, interval: float) -> float:
         """Probability that people fight.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from daemon.commands.parsing import Subparsers, add_command, config_argument
 
 if TYPE_CHECKING:
-    from daemon.config import CameraConfig, DetectConfig, Rule
+    from daemon.config import CameraConfig, Config, DetectConfig, Rule
     from daemon.engines import Engines
 
 __all__ = ["add_check"]
@@ -34,13 +34,19 @@ def run(options: argparse.Namespace) -> int:
     from daemon.engines import Engines
     from daemon.masking import mask_source
     from daemon.model_trial import try_models
+    from daemon.providers import session_pool
 
     config = load_config(options.config)
     try_models(config.cameras.values())
     broker = f"{config.mqtt.host}:{config.mqtt.port}" if config.mqtt.enabled else "off"
     count = len(config.cameras)
-    print(f"{options.config}: ok, {count} camera{'' if count == 1 else 's'}, MQTT {broker}")
-    engines = Engines()
+    complaints: list[str] = []
+    engines = Engines(session_pool(config.performance, on_fallback=complaints.append))
+    models = _run_by(config, engines)
+    cameras = f"{count} camera{'' if count == 1 else 's'}"
+    print(f"{options.config}: ok, {cameras}, MQTT {broker}, models run by {models}")
+    for why in complaints:
+        print(f"  warning: the CPU runs the models: {why}")
     for name, camera in config.cameras.items():
         watching = rules_of(name, camera.rules, camera.zones)
         rules = ", ".join(rule + _when(one) for rule, one in watching.items()) or "none"
@@ -53,6 +59,20 @@ def run(options: argparse.Namespace) -> int:
         for warning in _unknown_labels(camera, watching, engines):
             print(f"    warning: {warning}")
     return 0
+
+
+def _run_by(config: Config, engines: Engines) -> str:
+    """What runs the models; with another provider than the CPU it is tried."""
+    from daemon.fight_reader import watches_fights
+    from daemon.providers import told
+
+    if config.performance.provider == "cpu":
+        return "cpu"
+    cameras = [(one, watches_fights(one)) for one in config.cameras.values()]
+    for camera, fights in cameras:
+        engines.load(camera, fights=fights)
+    ways = dict.fromkeys(told(engines.run_by(camera, fights=fights)) for camera, fights in cameras)
+    return "; ".join(ways)
 
 
 def _when(rule: Rule) -> str:

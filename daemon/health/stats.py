@@ -19,6 +19,7 @@ def stats_payload(figures: ServiceFigures) -> dict[str, Any]:
         "threads": process.threads,
         "files": process.files,
         "workers": {"count": figures.workers, "busy": figures.workers_busy},
+        "providers": dict(figures.providers),
         "hung": list(figures.hung),
         "queue": mqtt.queued,
         "mqtt": {"connected": mqtt.connected, "queued": mqtt.queued, "dropped": mqtt.dropped},

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from textwrap import wrap
 from typing import Any, TypeAlias
 
+from daemon.providers import told
+
 __all__ = ["WIDTH", "table_of"]
 
 WIDTH = 110
@@ -49,6 +51,9 @@ def _header(picture: Row, paint: Callable[[str, str], str]) -> list[str]:
     up = _age(picture["time"] - picture["started_at"])
     title = paint(f"posewatch {_clean(picture['version'])}", _BOLD)
     parts = [f"{title}  {state}", f"up {up}", f"workers {picture['workers_busy']}/{picture['workers']} busy"]
+    providers = picture.get("providers", {})
+    if set(providers.values()) - {"cpu"}:
+        parts.append(f"models by {_clean(told(providers))}")
     if picture["profile"]:
         parts.append(f"profile {_clean(picture['profile'])}")
     if not mqtt["enabled"]:

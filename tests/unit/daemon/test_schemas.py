@@ -53,6 +53,7 @@ STATS = {
     "threads": 23,
     "files": None,
     "workers": {"count": 2, "busy": 1},
+    "providers": {"detector": "cpu", "pose": "openvino CPU bf16"},
     "hung": [],
     "queue": 0,
     "mqtt": {"connected": True, "queued": 0, "dropped": 0},

@@ -248,11 +248,6 @@ def test_a_missing_a_damaged_and_a_foreign_file_are_refused_in_one_line(tmp_path
         assert "\n" not in str(caught.value)
 
 
-def test_a_provider_that_is_not_installed_is_named():
-    with pytest.raises(ModelError, match=r"has no NoSuchProvider here: use one of .*CPUExecutionProvider"):
-        create_session(bundled_model(), providers=["NoSuchProvider"])
-
-
 @given(
     width=st.integers(2, 900),
     height=st.integers(2, 900),
