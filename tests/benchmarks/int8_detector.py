@@ -66,6 +66,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=DATA / "person_boxes")
     parser.add_argument("--images", type=int, default=128, help="to calibrate with")
     parser.add_argument("--method", choices=("MinMax", "Percentile", "Entropy"), default="MinMax")
+    parser.add_argument("--vnni", action="store_true", help="weights of 8 bits, not 7: needs VNNI")
     parser.add_argument("--ops", nargs="*", help="kinds of nodes to quantise, Conv say (default: all)")
     given = parser.parse_args()
     training, _ = split(read_samples(given.data))
@@ -92,7 +93,7 @@ def main() -> int:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
-            reduce_range=True,  # without VNNI, sums of u8 * s8 overflow 16 bits otherwise
+            reduce_range=not given.vnni,  # without VNNI, sums of u8 * s8 overflow 16 bits otherwise
             nodes_to_exclude=last,
             op_types_to_quantize=given.ops,
             calibrate_method=CalibrationMethod[given.method],

@@ -26,7 +26,7 @@ _SUFFIX_HINTS = {
     ".tflite": "a TensorFlow Lite model; convert it to ONNX first",
     ".engine": "a TensorRT engine; export to ONNX instead",
 }
-_QUIET, _SILENT = 3, 4  # ONNX Runtime's severities: errors, and only what ends the process
+_WARNINGS, _ERRORS = 2, 3  # ONNX Runtime's severities
 
 
 class Session(Protocol):
@@ -107,8 +107,6 @@ def _load(path: Path | bytes, threads: int, provider: Provider) -> ort.Inference
         return ort.InferenceSession(model, sess_options=options, providers=["CPUExecutionProvider"])
     if provider.cache is not None:
         provider.cache.mkdir(parents=True, exist_ok=True)
-    # What cannot be loaded is said by us, in one line.
-    options.log_severity_level = _SILENT
     chain = provider.chain(threads, lambda: _shapes(model))
     if provider.name == "openvino":
         device = openvino_device(provider.device or "CPU")
@@ -118,10 +116,15 @@ def _load(path: Path | bytes, threads: int, provider: Provider) -> ort.Inference
             return ort.InferenceSession(model, sess_options=options)
     if provider.name in ("cuda", "tensorrt") and hasattr(ort, "preload_dlls"):
         _preload()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        # Without `enable_fallback` it would print to standard output and try the CPU by itself.
-        return ort.InferenceSession(model, sess_options=options, providers=chain, enable_fallback=0)
+    # What is wrong is said by us, in one line; which library is missing only ONNX Runtime's own error tells.
+    ort.set_default_logger_severity(_ERRORS)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Without `enable_fallback` it would print to standard output and try the CPU by itself.
+            return ort.InferenceSession(model, sess_options=options, providers=chain, enable_fallback=0)
+    finally:
+        ort.set_default_logger_severity(_WARNINGS)
 
 
 def _preload() -> None:
@@ -150,7 +153,7 @@ def _options(threads: int) -> ort.SessionOptions:
     options.intra_op_num_threads = max(1, threads)
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = _QUIET
+    options.log_severity_level = _ERRORS
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     return options

@@ -17,7 +17,7 @@ from tracker.detector import Detector, bundled_model
 from tracker.heads import Head, anchor_cells
 from tracker.letterbox import fitting_size, letterbox
 from tracker.nms import iou_matrix
-from tracker.runtime import ModelError, create_session
+from tracker.runtime import ModelError
 
 SIDE = 64
 STRIDES = (8, 16, 32)
