@@ -8,6 +8,11 @@ process, both threads, and is taken alone: a pool that spins would burn the time
 is what a fresh process has more after loading the network and calling it with these inputs, once and again.
 Then two threads call at once, each a session of its own against one session for both: that is wall time, of
 which on a machine with other work only the ratio means anything.
+
+    python tests/benchmarks/runtime_options.py vtest.avi --batches --provider openvino --precision bf16
+
+CPU time of a crop by the number of crops in a call, which is what batching across cameras could save, in an
+environment that has the provider.
 """
 
 from __future__ import annotations
@@ -29,6 +34,7 @@ import onnxruntime as ort
 from classifier.fights.model import look_beside
 from tracker.detector import bundled_model
 from tracker.letterbox import fitting_size, letterbox
+from tracker.runtime import PRECISIONS, PROVIDERS, Provider, create_session
 from tracker.store import ModelStore
 
 CLASSIFIER = Path(__file__).resolve().parents[2] / "classifier" / "models"
@@ -228,6 +234,23 @@ def _together(pair: tuple[ort.InferenceSession, ...], inputs: dict[str, Any], ca
     return time.perf_counter() - began
 
 
+def batches(clip: Path, provider: Provider, rounds: int) -> None:
+    """Prints CPU ms of one crop by crops in a call."""
+    for name, (model, inputs) in networks(clip, 16).items():
+        if not name.startswith("pose"):
+            continue
+        made, crops = create_session(model, provider=provider), inputs["crops"]
+        spent: dict[int, list[float]] = {rows: [] for rows in (1, 2, 4, 8, 16)}
+        for number in range(rounds + 3):
+            for rows, values in spent.items():
+                began = time.process_time()
+                made.run(None, {"crops": crops[:rows]})
+                if number >= 3:
+                    values.append(1000.0 * (time.process_time() - began) / rows)
+        line = "  ".join(f"{rows}: {np.median(values):.2f}" for rows, values in spent.items())
+        print(f"{name}, {provider}: CPU ms a crop by crops in a call  {line}", flush=True)
+
+
 def loading(model: Path, rounds: int = 5) -> float:
     """CPU ms to make a session."""
     spent = []
@@ -248,6 +271,9 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=2, help="crops in one call of the pose networks")
     parser.add_argument("--only", help="one network")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--batches", action="store_true", help="only this")
+    parser.add_argument("--provider", choices=PROVIDERS, default="cpu")
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32")
     parser.add_argument(
         "--memory", nargs=3, metavar=("NETWORK", "OPTION", "SESSIONS"), help=argparse.SUPPRESS
     )
@@ -255,6 +281,9 @@ def main() -> int:
     if given.memory:
         name, option, sessions = given.memory
         print(memory_of(given.clip, given.batch, name, option, int(sessions)))
+        return 0
+    if given.batches:
+        batches(given.clip, Provider(given.provider, precision=given.precision), given.rounds)
         return 0
     results: dict[str, Any] = {}
     for name, (model, inputs) in networks(given.clip, given.batch).items():

@@ -193,7 +193,7 @@ def _openvino(provider: Provider, threads: int, _: Callable[[], Shapes]) -> list
     if kind == "CPU":
         settings |= {"INFERENCE_NUM_THREADS": str(threads), "NUM_STREAMS": "1", "ENABLE_CPU_PINNING": "NO"}
     options = {"device_type": device, "load_config": json.dumps({kind: settings})}
-    if provider.cache is not None:
+    if provider.cache is not None and kind != "CPU":  # for which it makes the start no faster
         options["cache_dir"] = str(provider.cache)
     return [("OpenVINOExecutionProvider", options)]
 

@@ -44,8 +44,11 @@ def cuda_in_name_only(monkeypatch: pytest.MonkeyPatch) -> None:
                 "trt_profile_max_shapes": "crops:16x256x256x3",
             },
         ),
-        (Provider("openvino", cache=Path("/c")), {"device_type": "CPU", "cache_dir": "/c"}),
-        (Provider("openvino", "GPU.1", "fp16"), {"device_type": "GPU.1"}),
+        (Provider("openvino"), {"device_type": "CPU"}),
+        (
+            Provider("openvino", "GPU.1", "fp16", cache=Path("/c")),
+            {"device_type": "GPU.1", "cache_dir": "/c"},
+        ),
         (Provider("coreml", precision="fp16"), {"MLComputeUnits": "ALL", "ModelFormat": "MLProgram"}),
         (Provider("coreml", "CPUOnly", cache=Path("/c")), {"ModelCacheDirectory": "/c"}),
     ],
