@@ -43,7 +43,6 @@ class Assembly:
 
     Attributes:
         config: that holds.
-        providers: what runs the models of the first camera, by kind.
         config_figures: how the file was when it was loaded last, and since when in UTC epoch seconds.
 
     Raises:
@@ -67,6 +66,12 @@ class Assembly:
         self._name_models()
         self._storage_told: object = None
         self._told: dict[str, object] = {}  # payloads of the service's own retained topics
+
+    @property
+    def providers(self) -> dict[str, str]:
+        """What runs the models of the first camera now, by kind."""
+        first = next(iter(self.cameras)).settings
+        return self.cameras.scheduler.contexts[0].run_by(first, fights=watches_fights(first))
 
     def start(self) -> None:
         """Says how everything is, and starts everything."""
@@ -199,8 +204,6 @@ class Assembly:
         engines = self.cameras.scheduler.contexts[0]
         for channel in self.cameras:
             channel.models = engines.versions(channel.settings, fights=watches_fights(channel.settings))
-        first = next(iter(self.cameras)).settings
-        self.providers = engines.run_by(first, fights=watches_fights(first))
 
     def _close_what_was_left_open(self) -> None:
         """What a former process left open, because it was killed or the power went, ended with it."""

@@ -44,6 +44,7 @@ class Engines:
         self._models: dict[str, ActionModel] = {}
         self._fights: dict[str, FightModel] = {}
         self._versions: dict[tuple[str, ...], dict[str, dict[str, str]]] = {}
+        self._paths: dict[tuple[str, ...], dict[str, Path | None]] = {}
         self._files: dict[str, Stamp] = {}  # of the user, as they were when they were loaded
 
     def detector(self, settings: DetectConfig) -> Detector | TiledDetector:
@@ -115,16 +116,13 @@ class Engines:
         key = _versions_key(settings, fights=fights)
         if key not in self._versions:
             self._versions[key] = model_versions(settings, fights=fights)
+            self._paths[key] = model_paths(settings, fights=fights)
         return self._versions[key]
 
     def run_by(self, settings: CameraConfig, *, fights: bool) -> dict[str, str]:
-        """What runs each of the models that were loaded for these settings, such as `cpu`.
-
-        Raises:
-            ModelError: a pose model is missing.
-        """
+        """What runs each of the models that were loaded for these settings now, such as `cpu`."""
         found = {}
-        for kind, path in model_paths(settings, fights=fights).items():
+        for kind, path in self._paths.get(_versions_key(settings, fights=fights), {}).items():
             if path is None:
                 found[kind] = "mediapipe"
             elif kind == "actions":
@@ -161,7 +159,9 @@ class Engines:
         _keep(self._models, {str(one.actions.model) for one, _ in used})
         _keep(self._fights, {str(one.fights.model) for one, fights in used if fights})
         _keep(self._files, {path for one, _ in used for _, path in model_files(one)})
-        _keep(self._versions, {_versions_key(one, fights=fights) for one, fights in used})
+        keys = {_versions_key(one, fights=fights) for one, fights in used}
+        _keep(self._versions, keys)
+        _keep(self._paths, keys)
 
 
 def _keep(loaded: dict[_KeyT, _ValueT], used: set[_KeyT]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tracker.batching import BatchingSession
 from tracker.runtime.errors import ProviderError
+from tracker.runtime.guard import GuardedSession
 from tracker.runtime.providers import CPU, Provider
 from tracker.runtime.sessions import Session, create_session
 
@@ -87,13 +88,25 @@ class SessionPool:
     def _load(self, path: Path | bytes, threads: int) -> tuple[Session, Provider]:
         if self._broken is None and self.provider.name != "cpu":
             try:
-                return create_session(path, threads=threads, provider=self.provider), self.provider
+                return self._guarded(path, threads), self.provider
             except ProviderError as error:
                 if not self.provider.fallback:
                     raise
                 self._broken = str(error)  # not tried again with every model: one that fails may take long
                 self._on_fallback(self._broken)
         return create_session(path, threads=threads), CPU
+
+    def _guarded(self, path: Path | bytes, threads: int) -> Session:
+        session: Session = create_session(path, threads=threads, provider=self.provider)
+        if not self.provider.fallback:
+            return session
+
+        def take_over(reason: str) -> None:
+            if not isinstance(path, bytes):
+                self._run_by[str(path)] = str(CPU)
+            self._on_fallback(f"{self.provider} failed ({reason})")
+
+        return GuardedSession(session, lambda: create_session(path, threads=threads), take_over)
 
 
 def _key(path: Path, threads: int) -> _Key | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import weakref
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -13,7 +15,8 @@ import pytest
 
 from tracker.batching import BatchingSession
 from tracker.detector import bundled_model
-from tracker.runtime import CPU, ModelError, Provider, ProviderError, SessionPool, create_session
+from tracker.runtime import CPU, ModelError, Provider, ProviderError, Session, SessionPool, create_session
+from tracker.runtime.guard import GuardedSession
 
 CROPS = {"crops": ["batch", 256, 256, 3]}
 PICTURES = {"images": [1, 3, "height", "width"]}
@@ -118,6 +121,41 @@ def test_a_damaged_model_is_the_models_fault_whatever_runs_it(tmp_path: Path) ->
     with pytest.raises(ModelError, match="not a usable ONNX model") as caught:
         SessionPool(Provider("cuda", fallback=True))(damaged)
     assert not isinstance(caught.value, ProviderError)
+
+
+class Failing:
+    """A network on a device that is gone after so many calls."""
+
+    def __init__(self, session: Session, calls: int) -> None:
+        self._session, self._left = session, calls
+        self.get_inputs, self.get_outputs = session.get_inputs, session.get_outputs
+        self.get_modelmeta = session.get_modelmeta
+
+    def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, Any]) -> list[Any]:
+        self._left -= 1
+        if self._left < 0:
+            raise RuntimeError("CUDA failure 999:\n unknown error")
+        return self._session.run(output_names, input_feed)
+
+
+def test_the_cpu_takes_over_from_a_device_that_fails_at_work(pose_model: Path) -> None:
+    told: list[str] = []
+    plain = create_session(pose_model)
+    guarded = GuardedSession(Failing(plain, 1), lambda: plain, told.append)
+    crops = {"crops": np.zeros((1, 256, 256, 3), np.uint8)}
+    expected = plain.run(["presence"], crops)[0]
+    for _ in range(4):
+        np.testing.assert_array_equal(guarded.run(["presence"], crops)[0], expected)
+    assert told == ["CUDA failure 999: unknown error"]
+
+
+def test_an_input_that_no_device_takes_changes_nothing(pose_model: Path) -> None:
+    told: list[str] = []
+    guarded = GuardedSession(create_session(pose_model), lambda: create_session(pose_model), told.append)
+    with pytest.raises(Exception, match="invalid dimensions"):
+        guarded.run(None, {"crops": np.zeros((1, 100, 100, 3), np.uint8)})
+    assert guarded.run(["presence"], {"crops": np.zeros((1, 256, 256, 3), np.uint8)})[0].shape == (1, 1)
+    assert told == []
 
 
 def test_auto_is_the_cpu_where_there_is_nothing_else() -> None:
