@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from classifier.fights.model import FightModel, look_beside
+from classifier.fights.model import FightModel
 from classifier.model import ActionModel
 from daemon.model_files import Stamp, model_files, stamp_of
-from daemon.model_versions import model_paths, model_versions
+from daemon.model_versions import model_versions
 from tracker.detector import Detector
 from tracker.pose import PoseBackend, PoseEstimator
 from tracker.runtime import SessionPool
@@ -44,7 +44,6 @@ class Engines:
         self._models: dict[str, ActionModel] = {}
         self._fights: dict[str, FightModel] = {}
         self._versions: dict[tuple[str, ...], dict[str, dict[str, str]]] = {}
-        self._paths: dict[tuple[str, ...], dict[str, Path | None]] = {}
         self._files: dict[str, Stamp] = {}  # of the user, as they were when they were loaded
 
     def detector(self, settings: DetectConfig) -> Detector | TiledDetector:
@@ -116,20 +115,15 @@ class Engines:
         key = _versions_key(settings, fights=fights)
         if key not in self._versions:
             self._versions[key] = model_versions(settings, fights=fights)
-            self._paths[key] = model_paths(settings, fights=fights)
         return self._versions[key]
 
     def run_by(self, settings: CameraConfig, *, fights: bool) -> dict[str, str]:
-        """What runs each of the models that were loaded for these settings now, such as `cpu`."""
-        found = {}
-        for kind, path in self._paths.get(_versions_key(settings, fights=fights), {}).items():
-            if path is None:
-                found[kind] = "mediapipe"
-            elif kind == "actions":
-                found[kind] = "cpu"
-            else:
-                found[kind] = self.sessions.run_by(look_beside(path) if kind == "fights" else path)
-        return found
+        """What runs each of the models for these settings now, such as `cpu`."""
+        pictures = self.sessions.run_by
+        found = {"detector": pictures, "pose": pictures, "actions": "cpu"}
+        if settings.pose.backend == "mediapipe":
+            found["pose"] = "mediapipe"
+        return found | ({"fights": pictures} if fights else {})
 
     def load(self, settings: CameraConfig, *, fights: bool) -> dict[str, dict[str, str]]:
         """Loads everything that a camera needs; returns name and short sha256 of each model.
@@ -159,9 +153,7 @@ class Engines:
         _keep(self._models, {str(one.actions.model) for one, _ in used})
         _keep(self._fights, {str(one.fights.model) for one, fights in used if fights})
         _keep(self._files, {path for one, _ in used for _, path in model_files(one)})
-        keys = {_versions_key(one, fights=fights) for one, fights in used}
-        _keep(self._versions, keys)
-        _keep(self._paths, keys)
+        _keep(self._versions, {_versions_key(one, fights=fights) for one, fights in used})
 
 
 def _keep(loaded: dict[_KeyT, _ValueT], used: set[_KeyT]) -> None:

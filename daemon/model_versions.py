@@ -14,7 +14,7 @@ from tracker.store import ModelStore
 if TYPE_CHECKING:
     from daemon.config import CameraConfig, PoseConfig
 
-__all__ = ["model_paths", "model_versions"]
+__all__ = ["model_versions"]
 
 _SHORT = 12  # hexadecimal digits of a sha256: as many as `posewatch models` lists
 
@@ -26,50 +26,27 @@ def model_versions(settings: CameraConfig, *, fights: bool) -> dict[str, dict[st
         settings: of the camera.
         fights: whether it watches for fights.
     """
-    return {
-        kind: _of_mediapipe(settings.pose) if path is None else _of_file(path)
-        for kind, path in model_paths(settings, fights=fights).items()
-    }
-
-
-def model_paths(settings: CameraConfig, *, fights: bool) -> dict[str, Path | None]:
-    """File of each model that a camera uses, by what it does; None where mediapipe has its own.
-
-    Args:
-        settings: of the camera.
-        fights: whether it watches for fights.
-
-    Raises:
-        ModelError: a pose model is not there yet.
-    """
     bundled = Path(str(files("classifier"))) / "models"
-    paths = {
-        "detector": settings.detect.model or bundled_model(),
-        "pose": _pose_path(settings.pose),
-        "actions": settings.actions.model or bundled / "actions.onnx",
+    versions = {
+        "detector": _of_file(settings.detect.model or bundled_model()),
+        "pose": _of_pose(settings.pose),
+        "actions": _of_file(settings.actions.model or bundled / "actions.onnx"),
     }
     if fights:
-        paths["fights"] = settings.fights.model or bundled / "fights.onnx"
-    return paths
+        versions["fights"] = _of_file(settings.fights.model or bundled / "fights.onnx")
+    return versions
 
 
 def _of_file(path: Path) -> dict[str, str]:
     return {"name": path.stem, "sha256": sha256_of(path)[:_SHORT]}
 
 
-def _of_mediapipe(settings: PoseConfig) -> dict[str, str]:
-    name = _store_name(settings)
-    return {"name": f"mediapipe {name}", "sha256": POSE_MODELS[name].sha256[:_SHORT]}
-
-
-def _pose_path(settings: PoseConfig) -> Path | None:
-    name = _store_name(settings)
-    if name not in POSE_MODELS:
-        return Path(name)
-    return None if settings.backend == "mediapipe" else ModelStore().path(name)
-
-
-def _store_name(settings: PoseConfig) -> str:
-    """The model store's name of a variant; a path stays as it is."""
+def _of_pose(settings: PoseConfig) -> dict[str, str]:
     name = str(settings.model)
-    return f"pose_{name}" if name not in POSE_MODELS and f"pose_{name}" in POSE_MODELS else name
+    if name not in POSE_MODELS and f"pose_{name}" in POSE_MODELS:
+        name = f"pose_{name}"
+    if name not in POSE_MODELS:
+        return _of_file(Path(name))
+    if settings.backend == "mediapipe":
+        return {"name": f"mediapipe {name}", "sha256": POSE_MODELS[name].sha256[:_SHORT]}
+    return _of_file(ModelStore().path(name))

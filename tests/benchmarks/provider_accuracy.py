@@ -120,7 +120,7 @@ def main() -> int:
     parser.add_argument("--device")
     parser.add_argument("--pose", choices=("full", "lite"), nargs="*", default=["full", "lite"])
     parser.add_argument("--candidate", type=Path, help="another pose model instead of the same one")
-    parser.add_argument("--step", type=int, default=6, help="every Nth frame and image")
+    parser.add_argument("--step", type=int, default=6, help="every Nth frame, every Nth image")
     parser.add_argument("--frames", type=int, default=40, help="of each clip")
     parser.add_argument("--no-detector", action="store_true")
     given = parser.parse_args()

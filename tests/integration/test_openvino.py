@@ -28,7 +28,7 @@ COMPARE = START + (
     """
 import json
 import numpy as np
-from tracker.detector import Detector, bundled_model
+from tracker.detector import Detector
 from tracker.pose import PoseEstimator, Roi
 from tracker.runtime import Provider, SessionPool
 pool = SessionPool(Provider("openvino", precision=module))
@@ -43,7 +43,7 @@ print(json.dumps({
     "same_boxes": len(boxes[0]) == len(boxes[1]) and float(np.abs(boxes[0] - boxes[1]).max()),
     "landmarks": float(np.abs(poses[0] - poses[1])[..., :2].max()),
     "world": float(np.abs(spans[0] - spans[1]).max()),
-    "run_by": pool.run_by(bundled_model()),
+    "run_by": pool.run_by,
 }))
 """
 )

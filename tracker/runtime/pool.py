@@ -75,9 +75,10 @@ class SessionPool:
             self._cpu = self._cpu or SessionPool()
             return self._cpu
 
-    def run_by(self, path: Path) -> str:
-        """What runs the model of this file, such as `cpu` or `openvino CPU bf16`."""
-        return self._run_by.get(str(path), str(CPU if self._broken else self.provider))
+    @property
+    def run_by(self) -> str:
+        """What runs the models now, such as `openvino CPU bf16`, or `cpu`; both where a part of them failed."""
+        return " and ".join(sorted(set(self._run_by.values()))) or str(self.provider)
 
     def _open(self, path: Path | bytes, threads: int) -> Session:
         session, provider = self._load(path, threads)

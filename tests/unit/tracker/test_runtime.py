@@ -106,7 +106,7 @@ def test_the_cpu_takes_over_where_that_is_wanted_and_says_so_once(pose_model: Pa
     pool = SessionPool(Provider("cuda", fallback=True), on_fallback=told.append)
     for path in (bundled_model(), pose_model):
         assert pool(path).get_inputs()
-        assert pool.run_by(path) == "cpu"
+        assert pool.run_by == "cpu"
     (line,) = told
     assert line.startswith("cuda is not installed")
     with pytest.raises(ProviderError):
