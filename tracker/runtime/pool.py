@@ -77,8 +77,8 @@ class SessionPool:
 
     @property
     def run_by(self) -> str:
-        """What runs the models now, such as `openvino CPU bf16`, or `cpu`; both where a part of them failed."""
-        return " and ".join(sorted(set(self._run_by.values()))) or str(self.provider)
+        """What runs the models now, such as `openvino CPU bf16` or `cpu`; both where some of them failed."""
+        return " and ".join(sorted({*self._run_by.values()})) or str(self.provider)
 
     def _open(self, path: Path | bytes, threads: int) -> Session:
         session, provider = self._load(path, threads)

@@ -119,7 +119,7 @@ def test_a_damaged_model_is_the_models_fault_whatever_runs_it(tmp_path: Path) ->
     damaged = tmp_path / "damaged.onnx"
     damaged.write_bytes(bundled_model().read_bytes()[:5000])
     with pytest.raises(ModelError, match="not a usable ONNX model") as caught:
-        SessionPool(Provider("cuda", fallback=True))(damaged)
+        SessionPool(Provider("cuda"))(damaged)
     assert not isinstance(caught.value, ProviderError)
 
 
