@@ -27,6 +27,7 @@ def camera_figures(channel: Channel, further_errors: int) -> CameraFigures:
         reason=status.reason.value if status.reason else None,
         since=status.since,
         tamper=pipeline.tamper,
+        overloaded=status.overloaded,
         fps_in=channel.rate_in.rate if channel.enabled else 0.0,
         fps_processed=channel.rate_processed.rate if channel.enabled else 0.0,
         frames_in=frames_in,

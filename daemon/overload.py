@@ -16,9 +16,9 @@ _FEWEST = 5  # wanted frames in the span; fewer say nothing
 class OverloadWatch:
     """Compares what is processed of one camera with what it wants.
 
-    Wanted is what its `fps` lets through; what a newer frame replaced before a worker had time for it counts as
-    not processed. A burst of the network replaces a frame now and then, which is no overload. Not safe in several
-    threads: the main loop drives it.
+    Wanted is what its `fps` lets through; what a newer frame replaced before a worker had time for it counts
+    as not processed. A burst of the network replaces a frame now and then, which is no overload. Not safe in
+    several threads: the main loop drives it.
 
     Attributes:
         overloaded: whether so few are processed, for some seconds by now.
@@ -26,7 +26,7 @@ class OverloadWatch:
 
     Example:
         >>> watch = OverloadWatch()
-        >>> for second in range(13):
+        >>> for second in range(20):
         ...     watch.update(processed=4 * second, dropped=6 * second, now=float(second))
         >>> watch.overloaded, watch.share
         (True, 0.4)
@@ -42,13 +42,11 @@ class OverloadWatch:
         """Takes the counts at a time.
 
         Args:
-            processed: frames since any beginning.
-            dropped: frames that a newer one replaced, since then.
+            processed: frames since any beginning; never goes back.
+            dropped: frames that a newer one replaced, likewise.
             now: monotonic seconds.
         """
         seen = self._seen
-        if seen and (processed < seen[-1][1] or dropped < seen[-1][2]):
-            seen.clear()  # counted from another beginning
         seen.append((now, processed, dropped))
         while len(seen) > 2 and now - seen[1][0] >= _SPAN:
             seen.popleft()
@@ -64,7 +62,7 @@ class OverloadWatch:
         if not is_other:
             self._since = None
         elif self._since is None:
-            self._since = start
+            self._since = now
         if self._since is not None and now - self._since >= _LASTING:
             self.overloaded, self._since = not self.overloaded, None
 

@@ -18,8 +18,9 @@ def stats_payload(figures: ServiceFigures) -> dict[str, Any]:
         "rss": process.rss,
         "threads": process.threads,
         "files": process.files,
-        "workers": {"count": figures.workers, "busy": figures.workers_busy},
+        "workers": {"count": figures.workers, "busy": figures.workers_busy, "load": figures.load},
         "hung": list(figures.hung),
+        "overloaded": bool(figures.overloaded),
         "queue": mqtt.queued,
         "mqtt": {"connected": mqtt.connected, "queued": mqtt.queued, "dropped": mqtt.dropped},
         "storage": {"state": figures.storage_state, "reason": figures.storage_reason},
@@ -48,6 +49,7 @@ def _camera(camera: CameraFigures) -> dict[str, Any]:
         "restarts": camera.restarts,
         "people": camera.people,
         "tamper": camera.tamper,
+        "overloaded": camera.overloaded,
         "latency_ms": dict(camera.latency_ms),
         "stages_ms": stage_milliseconds(camera),
     }

@@ -4,10 +4,10 @@ python tests/benchmarks/live_cameras.py                       # 1 to 16 cameras 
 python tests/benchmarks/live_cameras.py --cameras 1 8 --scenes vga-3 --seconds 20 --rounds 2
 python tests/benchmarks/live_cameras.py --overload            # 16 cameras x 15 frames/s x 6 people only
 
-The cameras' server, mosquitto, `posewatch run` and the client are processes of their own on this machine; the
-pictures are coded beforehand. Runs of other numbers of cameras come in turns, `--rounds` times; the table shows
-the median round. On a machine that does something else as well, only CPU times and ratios mean anything: how
-much else was done is in the table.
+The cameras' server, mosquitto, `posewatch run` and the client are processes of their own on this machine;
+the pictures are coded beforehand. Runs of other numbers of cameras come in turns, `--rounds` times; the table
+shows the median round. On a machine that does something else as well, only CPU times and ratios count:
+how much else was done is in the table.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ KEY_SECONDS = 2.0  # between two key frames, as cameras are set
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A crop of OpenCV's vtest.avi (768x576, 5.6 people in view by its ground truth), scaled to a camera's size.
+    """A crop of OpenCV's vtest.avi (768x576, 5.6 people by its ground truth), scaled to a camera's size.
 
     Attributes:
         people: in view, on average (ground truth of PETS09-S2L1: centre of the box inside the crop).

@@ -3,7 +3,8 @@
 `python server.py SPEC.json` serves rtsp://127.0.0.1:PORT/NAME over TCP, and notes when each picture was sent.
 A process of its own, so that its CPU time can be told from the daemon's.
 
-SPEC: {"port": 8554, "sent": FILE, "cameras": [{"name": "cam0", "clip": FILE, "rate": 10, "first": 0.5}, ...]};
+SPEC: {"port": 8554, "sent": FILE, "cameras": [CAMERA, ...]}, where CAMERA is
+{"name": "cam0", "clip": FILE, "rate": 10, "first": 0.5};
 `first` is where in the clip the camera begins, as a share. FILE gets a record of `SENT` for each picture.
 """
 
@@ -132,7 +133,7 @@ class Server:
             rate, first = float(str(one["rate"])), float(str(one["first"]))
             # Cameras are not in step with each other.
             self._cameras[str(one["name"])] = Camera(number, clip, rate, first, number / len(cameras))
-        self._sent = Path(str(spec["sent"])).open("wb", buffering=1 << 20)
+        self._sent = Path(str(spec["sent"])).open("wb", buffering=1 << 20)  # noqa: SIM115 - `close` does
         self._noting = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", int(str(spec["port"]))), backlog=64)
 
@@ -185,8 +186,8 @@ class Server:
         if method == "DESCRIBE":
             sets = ",".join(base64.b64encode(one).decode() for one in camera.clip.sets)
             body = "\r\n".join(
-                ("v=0", "o=- 0 0 IN IP4 127.0.0.1", "s=camera", "t=0 0", "a=control:*", "m=video 0 RTP/AVP 96",
-                 "a=rtpmap:96 H264/90000", f"a=framerate:{camera.rate:g}",
+                ("v=0", "o=- 0 0 IN IP4 127.0.0.1", "s=camera", "t=0 0", "a=control:*",
+                 "m=video 0 RTP/AVP 96", "a=rtpmap:96 H264/90000", f"a=framerate:{camera.rate:g}",
                  f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={sets}", "a=control:track1", "")
             )  # fmt: skip
             return _reply(number, ["Content-Type: application/sdp", f"Content-Length: {len(body)}"]) + body

@@ -1,4 +1,4 @@
-"""One run: cameras, broker, daemon and somebody outside, each in a process of its own, and what was measured."""
+"""One run: cameras, broker and daemon, each in a process of its own, and somebody outside."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ class Run:
         latency_outside: from a frame's time to the message, seen by the client.
         latency_sent: from the moment at which the camera sent the picture.
         server_late: how late the cameras sent; large where the machine has no time for them.
-        start_up: seconds from the start of the process to `ready`, to every camera streaming, and to the first
-            messages of two kinds.
+        start_up: seconds from the start of the process to `ready`, to every camera streaming, and to the
+            first messages of two kinds.
         rss: MB when ready, and at the end.
         threads: of the daemon at the end.
         stages_ms: mean wall ms a frame by stage, over all cameras.
@@ -161,9 +161,10 @@ def measure(load: Load, folder: Path, footage: Path) -> Run:
                 start_up = {"ready": time.time() - started}
                 rss = {"ready": psutil.Process(daemon.pid).memory_info().rss / 1e6}
                 wait_for(
-                    lambda: all(one["frames_processed"] for one in (picture() or {"cameras": [_NONE]})["cameras"]),
-                    _START, "a frame of every camera",
-                )  # fmt: skip
+                    lambda: all(one["frames_processed"] for one in (picture() or _NOBODY)["cameras"]),
+                    _START,
+                    "a frame of every camera",
+                )
                 start_up["all_cameras"] = time.time() - started
                 time.sleep(load.warm_up)
                 usage = _Usage({"daemon": daemon.pid, "server": server.pid, "broker": broker._process.pid})
@@ -185,7 +186,7 @@ def measure(load: Load, folder: Path, footage: Path) -> Run:
     )  # fmt: skip
 
 
-_NONE = {"frames_processed": 0}
+_NOBODY: dict[str, Any] = {"cameras": [{"frames_processed": 0}]}
 
 
 def _summary(
