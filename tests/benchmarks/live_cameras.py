@@ -26,6 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "integration"), str(Path(__file_
 
 import yaml  # noqa: E402
 from live.footage import SCENES  # noqa: E402
+from live.prediction import Prediction, predict, prediction_lines  # noqa: E402
 from live.report import table_of  # noqa: E402
 from live.world import Load, Run, measure  # noqa: E402
 
@@ -44,6 +45,7 @@ def main() -> int:
     ]
     if options.overload or not options.no_overload:
         loads.append(Load(16, 15, options.overload_scene, options.seconds, options.warm_up, settings))
+    predictions = [predict(scene, options.rate) for scene in options.scenes] if options.plan else []
     found: dict[int, list[Run]] = {number: [] for number in range(len(loads))}
     for turn in range(options.rounds):
         for number, load in enumerate(loads):
@@ -57,9 +59,10 @@ def main() -> int:
                 sep="\n",
                 flush=True,
             )
-            _write(options.json, found)
+            _write(options.json, found, predictions)
     print()
-    print(*table_of([_median(runs) for runs in found.values()]), sep="\n")
+    middle = [_median(runs) for runs in found.values()]
+    print(*table_of(middle), *prediction_lines(predictions, middle), sep="\n")
     return 0
 
 
@@ -68,14 +71,15 @@ def _median(runs: Sequence[Run]) -> Run:
     return sorted(runs, key=lambda run: run.cpu_ms)[(len(runs) - 1) // 2]
 
 
-def _write(path: Path, found: dict[int, list[Run]]) -> None:
+def _write(path: Path, found: dict[int, list[Run]], predictions: Sequence[Prediction]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     runs = [
         asdict(run) | {"sustained": run.is_sustained, "evenness": round(run.evenness, 3)}
         for rounds in found.values()
         for run in rounds
     ]
-    path.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps({"runs": runs, "predictions": list(predictions)}, indent=1)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _options() -> argparse.Namespace:
@@ -91,6 +95,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--overload", action="store_true", help="only 16 cameras x 15 frames/s x 6 people")
     parser.add_argument("--no-overload", action="store_true", help="without them")
     parser.add_argument("--overload-scene", choices=SCENES, default="vga-6")
+    parser.add_argument("--plan", action="store_true", help="compare with what `benchmark --plan` says")
     parser.add_argument("--settings", type=Path, help="YAML laid over the configuration, such as performance")
     parser.add_argument("--json", type=Path, default=ROOT / "out" / "live" / "live_cameras.json")
     parser.add_argument("--footage", type=Path, default=ROOT / "out" / "live" / "footage")
