@@ -228,9 +228,9 @@ class Cameras:
 
     def _look_after(self, channel: Channel, now: float) -> None:
         """A camera that is away sees nobody: no count and no alert may stay as it was."""
-        overloaded = channel.overloaded
+        overloaded = channel.load.overloaded
         channel.sample(now)
-        if channel.overloaded != overloaded:
+        if channel.load.overloaded != overloaded:
             self.tell(channel)
         if channel.camera.has_died:
             channel.restarts += 1
@@ -249,14 +249,14 @@ class Cameras:
 
     def _look_at_the_load(self) -> None:
         """One line where there is too little time for the cameras, and one where there is enough again."""
-        names = [channel.name for channel in self if channel.overloaded]
+        names = [channel.name for channel in self if channel.load.overloaded]
         if bool(names) == self._overloaded:
             return
         self._overloaded = bool(names)
         if not names:
             _log.info("overload_over load=%.2f", self.load)
             return
-        shares = [one.processed_share for one in self if one.processed_share is not None]
+        shares = [one.load.share for one in self if one.load.share is not None]
         _log.warning(
             "overloaded cameras=%s processed=%.0f%% load=%.2f workers=%d; the newest frame of each camera in "
             "turn is looked at, others are dropped: lower `fps`, take fewer cameras or more cores",

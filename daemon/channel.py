@@ -15,7 +15,7 @@ from daemon.engines import Engines
 from daemon.evidence import ModelVersions
 from daemon.media import AlertMedia
 from daemon.messages import Message
-from daemon.overload import OverloadWatch
+from daemon.overload import CameraLoad
 from daemon.pipeline import CameraPipeline
 from daemon.reasons import EndReason
 from daemon.reconnect import Backoff
@@ -23,7 +23,7 @@ from daemon.sources import is_live
 from daemon.storage.closing import closing_messages
 from daemon.storage.entries import Entry
 from daemon.tamper import KnownView
-from daemon.timing import LatencyMeter, RateMeter, StageClock
+from daemon.timing import LatencyMeter, StageClock
 from daemon.topics import Topics
 
 __all__ = ["FAILURES_IN_A_ROW", "Channel", "Successor"]
@@ -98,8 +98,7 @@ class Channel:
         self.processed_at: float | None = None  # monotonic seconds
         self.frames_processed = self.errors = self.restarts = 0
         self._before = (0, 0, 0, 0)  # counts of streams before this one
-        self.rate_in, self.rate_processed = RateMeter(), RateMeter()
-        self._overload = OverloadWatch()
+        self.load = CameraLoad()
         self.failed: float | None = None  # UTC epoch seconds since when its code fails
         self._in_a_row = 0
         self._backoff = Backoff(*_RESTART)
@@ -117,7 +116,7 @@ class Channel:
         """How the camera is; one whose pictures cannot be processed does not stream, as far as users go."""
         status, failed = self.camera.status, self.failed
         if failed is None or status.state is not CameraState.STREAMING:
-            return replace(status, overloaded=self.overloaded)
+            return replace(status, overloaded=self.load.overloaded)
         return CameraStatus(CameraState.STALLED, Reason.ERROR, failed, 0.0)
 
     @property
@@ -129,31 +128,17 @@ class Channel:
         return first, second, third, fourth
 
     @property
-    def overloaded(self) -> bool:
-        """Whether there has been no time for many of its frames for some seconds."""
-        return self._overload.overloaded
-
-    @property
-    def processed_share(self) -> float | None:
-        """Of the frames that it wants, those that were processed of late; None while that is not known."""
-        return self._overload.share
-
-    @property
     def all_errors(self) -> int:
         """Frames whose processing failed, and failures of one rule or one person in a frame."""
         return self.errors + self.pipeline.errors
 
     def sample(self, now: float) -> None:
         """Takes the counts for the rates, at a time in monotonic seconds."""
-        received, dropped, _, _ = self.counts
-        self.rate_in.add(received, now)
-        self.rate_processed.add(self.frames_processed, now)
         # A file that is read as fast as it goes loses frames on purpose, and so does code that starts anew.
-        hurried = not self.settings.realtime and not is_live(self.settings.source)
-        if not self.enabled or self.failed is not None or hurried:
-            self._overload.reset()
-        else:
-            self._overload.update(self.frames_processed, dropped, now)
+        paced = self.settings.realtime or is_live(self.settings.source)
+        judged = self.enabled and self.failed is None and paced
+        received, dropped, _, _ = self.counts
+        self.load.sample(received, self.frames_processed, dropped, now, judged=judged)
 
     def take(self) -> Frame | None:
         """The newest frame of the camera; None while it is switched off, awaited or about to start anew."""

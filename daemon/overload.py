@@ -1,10 +1,12 @@
-"""Whether there is time for a camera's frames: said after a while, and taken back after a while."""
+"""How fast a camera's frames come and are processed, and whether there is time for them."""
 
 from __future__ import annotations
 
 from collections import deque
 
-__all__ = ["OverloadWatch"]
+from daemon.timing import RateMeter
+
+__all__ = ["CameraLoad", "OverloadWatch"]
 
 _SPAN = 5.0  # seconds that are looked at
 _BEGINS = 0.8  # share of the wanted frames that is processed, below which it is overloaded
@@ -52,10 +54,11 @@ class OverloadWatch:
             seen.popleft()
         start, done, lost = seen[0]
         wanted = processed - done + dropped - lost
+        if wanted == 0:
+            self.overloaded, self.share, self._since = False, None, None  # no pictures, no overload
+            return
         if now - start < _SPAN or wanted < _FEWEST:
             self.share = None
-            if wanted == 0:
-                self.reset()  # no pictures, no overload
             return
         self.share = round((processed - done) / wanted, 3)
         is_other = self.share < _BEGINS if not self.overloaded else self.share >= _ENDS
@@ -69,3 +72,44 @@ class OverloadWatch:
     def reset(self) -> None:
         """Begins anew, as when the camera is switched off or its pictures end."""
         self.overloaded, self.share, self._since = False, None, None
+        self._seen.clear()
+
+
+class CameraLoad:
+    """Rates of one camera, and whether it is overloaded. The main loop drives it.
+
+    Attributes:
+        received: frames that came.
+        processed: frames that were processed.
+    """
+
+    def __init__(self) -> None:
+        self.received, self.processed = RateMeter(), RateMeter()
+        self._overload = OverloadWatch()
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether there has been no time for many of its frames for some seconds."""
+        return self._overload.overloaded
+
+    @property
+    def share(self) -> float | None:
+        """Of the frames that it wants, those that were processed of late; None while that is not known."""
+        return self._overload.share
+
+    def sample(self, received: int, processed: int, dropped: int, now: float, *, judged: bool) -> None:
+        """Takes the counts since any beginning.
+
+        Args:
+            received: frames that came.
+            processed: frames that were processed.
+            dropped: frames that a newer one replaced.
+            now: monotonic seconds.
+            judged: whether dropped frames mean that there was no time for them.
+        """
+        self.received.add(received, now)
+        self.processed.add(processed, now)
+        if judged:
+            self._overload.update(processed, dropped, now)
+        else:
+            self._overload.reset()

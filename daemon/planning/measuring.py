@@ -35,9 +35,9 @@ _CODEC_FRAMES = 30
 _PROBE_INTERVAL = 1e-4  # seconds between two changes of who has Python's lock, while that is measured
 _POSES = ("full", "lite")
 _POSE_ROUNDS = 20
-# Milliseconds a camera and second that no stage has: receiving packets, waking threads, publishing. Measured
-# with live cameras (docs/scaling.md); a share of the rest, as a slower machine is slower there as well.
-_BESIDES = 0.06
+# What no stage has, measured with live cameras (docs/scaling.md).
+_RECEIVING = 0.2  # of decoding: packets of the network
+_PUBLISHING = 0.5  # ms a frame: waking threads, messages
 
 Progress = Callable[[str], None]
 
@@ -130,7 +130,7 @@ def measure_costs(
         detection=sum(one.stages.get("detect", 0.0) for one in counted) / max(runs, 1),
         detections=runs * demand.fps / len(counted),
         person=person,
-        camera=_BESIDES * demand.fps * (frame + decoding[demand.codec] * demand.megapixels),
+        camera=demand.fps * (_RECEIVING * decoding[demand.codec] * demand.megapixels + _PUBLISHING),
         pose=pose,
         python=python,
         together=together,

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.overload import OverloadWatch
+from daemon.overload import CameraLoad, OverloadWatch
 
 
 def run(watch: OverloadWatch, shares: list[float], *, fps: float = 10.0, start: float = 0.0) -> list[bool]:
@@ -65,3 +65,16 @@ def test_whatever_comes_it_does_not_flicker(shares: list[float], fps: float) -> 
     changes = [place for place in range(1, len(said)) if said[place] != said[place - 1]]
     steady = [b - a for a, b in pairwise(changes) if fps > 4.0]
     assert all(gap / 2 >= 10.0 for gap in steady)
+
+
+def test_frames_that_are_lost_on_purpose_are_no_overload() -> None:
+    load = CameraLoad()
+    for number in range(80):
+        load.sample(5 * number, number, 4 * number, number / 2, judged=True)
+    assert load.overloaded
+    assert (load.received.rate, load.processed.rate, load.share) == (10.0, 2.0, 0.2)
+    for number in range(80, 200):
+        load.sample(5 * number, number, 4 * number, number / 2, judged=False)
+        assert not load.overloaded
+    load.sample(1000, 300, 700, 100.0, judged=True)
+    assert load.share is None  # what was lost meanwhile does not count
