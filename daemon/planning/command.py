@@ -43,6 +43,7 @@ def run_plan(options: argparse.Namespace) -> int:
     """
     from daemon.commands.progress import ProgressLine
     from daemon.config import CameraConfig, load_config
+    from daemon.planning.footage import crop_for
     from daemon.planning.measuring import measure_costs
     from daemon.planning.text import figures_of, lines_of
 
@@ -53,10 +54,12 @@ def run_plan(options: argparse.Namespace) -> int:
 
         _, settings = pick_camera(load_config(options.config), getattr(options, "camera", None))
     cores = len(os.sched_getaffinity(0))
+    own = getattr(options, "clip", None)
+    crop = crop_for(demand.people, demand.width, demand.height) if own is None else None
     line = ProgressLine()
     try:
         costs = measure_costs(
-            _clip(options), demand, settings, cores=cores, seconds=_SECONDS, progress=line.show
+            own or _street(), demand, settings, cores=cores, seconds=_SECONDS, progress=line.show, crop=crop
         )
     finally:
         line.clear()
@@ -97,13 +100,10 @@ def _one(options: argparse.Namespace, name: str, default: float) -> float:
     return default if value is None else float(value)
 
 
-def _clip(options: argparse.Namespace) -> Path:
-    clip: Path | None = getattr(options, "clip", None)
-    if clip is None:
-        from daemon.demo.sample import fetch_sample
+def _street() -> Path:
+    from daemon.demo.sample import fetch_sample
 
-        clip = fetch_sample(lambda text: print(text, file=sys.stderr))
-    return clip
+    return fetch_sample(lambda text: print(text, file=sys.stderr))
 
 
 def _size(text: str) -> tuple[int, int]:

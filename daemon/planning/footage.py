@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeAlias
 
 import av
+import numpy as np
 
 from daemon.source_types import CaptureError, Reason
 
-__all__ = ["ENCODERS", "code"]
+__all__ = ["CLOSE", "ENCODERS", "Crop", "code", "crop_for"]
 
 ENCODERS = {"h264": "libx264", "hevc": "libx265"}
 """By codec."""
+
+Crop: TypeAlias = tuple[int, int, int, int]
+"""Left, top, width and height in px."""
+
+CLOSE: dict[str, Crop] = {"4:3": (160, 208, 480, 360), "16:9": (128, 208, 512, 288)}
+"""Crops of vtest.avi with 3 people in view on average, nearer than in the whole picture, which has 5.6."""
+
+_FEW = 4.0  # people up to which a crop is like what is asked for
+_WIDE = 1.5  # width over height, from which a picture is nearer to 16:9
 
 _BITS = 0.15  # of a pixel: 3 Mbit/s for 1920x1080 at 10 frames a second
 _KEY_SECONDS = 2.0
@@ -22,7 +33,26 @@ _OPTIONS = {
 }
 
 
-def code(clip: Path, target: Path, *, codec: str, size: tuple[int, int], fps: float, frames: int) -> int:
+def crop_for(people: float, width: int, height: int) -> Crop | None:
+    """The part of vtest.avi that is like a camera with so many people in view; None for all of it.
+
+    Near people take more than far ones: the larger network reads them, and they come and go faster.
+    """
+    if people > _FEW:
+        return None
+    return CLOSE["16:9" if width > _WIDE * height else "4:3"]
+
+
+def code(
+    clip: Path,
+    target: Path,
+    *,
+    codec: str,
+    size: tuple[int, int],
+    fps: float,
+    frames: int,
+    crop: Crop | None = None,
+) -> int:
     """Writes the beginning of a clip anew; returns how many frames there are.
 
     Frames are left out where the clip has more in a second, never shown twice: with more frames a second than
@@ -35,6 +65,7 @@ def code(clip: Path, target: Path, *, codec: str, size: tuple[int, int], fps: fl
         size: width and height in px, even.
         fps: frames a second.
         frames: at most.
+        crop: the part of the picture that is shown; None for all of it.
 
     Raises:
         CaptureError: the clip cannot be read, or this build of FFmpeg has no such encoder.
@@ -55,7 +86,11 @@ def code(clip: Path, target: Path, *, codec: str, size: tuple[int, int], fps: fl
             for number, picture in enumerate(source.decode(video)):
                 if number % step:
                     continue
-                frame = picture.reformat(width, height, "yuv420p")
+                if crop is not None:
+                    left, top, across, down = crop
+                    part = picture.to_ndarray(format="bgr24")[top : top + down, left : left + across]
+                    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(part), format="bgr24")
+                frame = picture.reformat(width, height, "yuv420p", interpolation="BICUBIC")
                 frame.pts, frame.time_base = count, 1 / rate
                 container.mux(stream.encode(frame))
                 count += 1

@@ -17,7 +17,7 @@ from daemon.capture import EndOfStream, FrameReader
 from daemon.config import CameraConfig
 from daemon.engines import Engines
 from daemon.pipeline import CameraPipeline
-from daemon.planning.footage import code
+from daemon.planning.footage import Crop, code
 from daemon.planning.model import Demand, UnitCosts, split_by_people
 from daemon.planning.own_time import blocked_of, own_seconds
 from daemon.source_types import CaptureError
@@ -82,7 +82,14 @@ class _Lane:
 
 
 def measure_costs(
-    clip: Path, demand: Demand, settings: CameraConfig, *, cores: int, seconds: float, progress: Progress
+    clip: Path,
+    demand: Demand,
+    settings: CameraConfig,
+    *,
+    cores: int,
+    seconds: float,
+    progress: Progress,
+    crop: Crop | None = None,
 ) -> UnitCosts:
     """What things cost here.
 
@@ -93,6 +100,7 @@ def measure_costs(
         cores: that work at once.
         seconds: of footage.
         progress: told what is being done.
+        crop: the part of the clip that is shown.
 
     Raises:
         CaptureError: the clip cannot be read, or not be coded as wanted.
@@ -103,7 +111,7 @@ def measure_costs(
     with tempfile.TemporaryDirectory() as folder:
         progress("coding the clip")
         coded = Path(folder) / "clip.mp4"
-        code(clip, coded, codec=demand.codec, size=size, fps=demand.fps, frames=frames)
+        code(clip, coded, codec=demand.codec, size=size, fps=demand.fps, frames=frames, crop=crop)
         progress("measuring the pipeline")
         lane = _Lane(coded, settings)
         found = list(lane.frames(frames))
@@ -182,7 +190,11 @@ def _own_milliseconds(lane: _Lane) -> float:
 
 
 def _lock_milliseconds(lane: _Lane) -> float | None:
-    """For how long a frame holds Python's lock: as long as somebody who always wants it does not get it."""
+    """For how long a frame holds Python's lock: as long as somebody who always wants it does not get it.
+
+    Other programs that take the core from whoever holds it make that longer, by as much as they make the lane
+    longer.
+    """
     over, ready = threading.Event(), threading.Event()
     blocked: list[float] = []
 
@@ -197,10 +209,15 @@ def _lock_milliseconds(lane: _Lane) -> float | None:
         thread = threading.Thread(target=want, daemon=True)
         thread.start()
         ready.wait()
+        wall, own, processor = time.perf_counter(), own_seconds(), time.thread_time()
         count = sum(1 for _ in lane.frames(_PROBE_FRAMES))
+        processor = time.thread_time() - processor
+        robbed = time.perf_counter() - wall - (own_seconds() - own)
         over.set()
         thread.join()
-    return 1000.0 * blocked[0] / count if blocked and count else None
+    if not blocked or not count:
+        return None
+    return 1000.0 * blocked[0] / count * processor / (processor + max(0.0, robbed))
 
 
 @contextmanager

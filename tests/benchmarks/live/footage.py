@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.demo.sample import fetch_sample
+from daemon.planning.footage import CLOSE, Crop
 
 __all__ = ["SCENES", "Scene", "clip_of"]
 
@@ -31,16 +32,16 @@ class Scene:
     """
 
     people: float
-    crop: tuple[int, int, int, int]
+    crop: Crop
     width: int
     height: int
     bit_rate: int
 
 
 SCENES = {
-    "vga-3": Scene(3.0, (160, 208, 480, 360), 640, 480, 800_000),
+    "vga-3": Scene(3.0, CLOSE["4:3"], 640, 480, 800_000),
     "vga-6": Scene(5.6, (0, 0, 768, 576), 640, 480, 800_000),
-    "1080p-3": Scene(3.0, (128, 208, 512, 288), 1920, 1080, 3_000_000),
+    "1080p-3": Scene(3.0, CLOSE["16:9"], 1920, 1080, 3_000_000),
     "1080p-6": Scene(5.6, (0, 96, 768, 432), 1920, 1080, 3_000_000),
 }
 """By name: size of the picture, and people in view."""

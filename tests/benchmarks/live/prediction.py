@@ -8,6 +8,7 @@ from typing import Any
 
 from daemon.config import CameraConfig
 from daemon.demo.sample import fetch_sample
+from daemon.planning.footage import crop_for
 from daemon.planning.measuring import measure_costs
 from daemon.planning.model import Demand, cameras_on, cores_for
 from daemon.planning.text import figures_of, lines_of
@@ -27,6 +28,7 @@ def predict(scene: str, rate: int) -> Prediction:
     costs = measure_costs(
         fetch_sample(print), demand, CameraConfig(url="clip"), cores=cores, seconds=_SECONDS,
         progress=lambda text: print(f"plan of {scene}: {text}", flush=True),
+        crop=crop_for(demand.people, demand.width, demand.height),
     )  # fmt: skip
     return {
         "scene": scene, "rate": rate, "figures": figures_of(costs, demand, cores),
