@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from daemon.source_types import CaptureError, Reason
 
@@ -89,7 +90,8 @@ def code(
                 if crop is not None:
                     left, top, across, down = crop
                     part = picture.to_ndarray(format="bgr24")[top : top + down, left : left + across]
-                    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(part), format="bgr24")
+                    whole: NDArray[np.uint8] = np.ascontiguousarray(part, np.uint8)
+                    picture = av.VideoFrame.from_ndarray(whole, format="bgr24")
                 frame = picture.reformat(width, height, "yuv420p", interpolation="BICUBIC")
                 frame.pts, frame.time_base = count, 1 / rate
                 container.mux(stream.encode(frame))

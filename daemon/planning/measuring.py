@@ -32,6 +32,7 @@ _WARM_UP = 2.0  # seconds of footage that do not count: networks load, people ar
 _LANE_FRAMES = 60  # of each lane, where all run at once
 _PROBE_FRAMES = 40
 _CODEC_FRAMES = 30
+_QUIET = 0.1  # share of the time that other programs may take of a core
 _PROBE_INTERVAL = 1e-4  # seconds between two changes of who has Python's lock, while that is measured
 _POSES = ("full", "lite")
 _POSE_ROUNDS = 20
@@ -114,7 +115,9 @@ def measure_costs(
         code(clip, coded, codec=demand.codec, size=size, fps=demand.fps, frames=frames, crop=crop)
         progress("measuring the pipeline")
         lane = _Lane(coded, settings)
+        wall, own = time.perf_counter(), own_seconds()
         found = list(lane.frames(frames))
+        wall, own = time.perf_counter() - wall, own_seconds() - own
         counted = found[min(round(_WARM_UP * demand.fps), len(found) // 2) :]
         lanes = [lane, *(_Lane(coded, settings) for _ in range(cores - 1))]
         progress(f"measuring {cores} at once")
@@ -142,6 +145,7 @@ def measure_costs(
         pose=pose,
         python=python,
         together=together,
+        disturbed=max(0.0, wall - own) / wall,
         cores=cores,
         fps=demand.fps,
         people=sum(one.people for one in counted) / len(counted),
@@ -192,8 +196,7 @@ def _own_milliseconds(lane: _Lane) -> float:
 def _lock_milliseconds(lane: _Lane) -> float | None:
     """For how long a frame holds Python's lock: as long as somebody who always wants it does not get it.
 
-    Other programs that take the core from whoever holds it make that longer, by as much as they make the lane
-    longer.
+    None where other programs take the cores from both of them, as then nobody can tell.
     """
     over, ready = threading.Event(), threading.Event()
     blocked: list[float] = []
@@ -209,15 +212,14 @@ def _lock_milliseconds(lane: _Lane) -> float | None:
         thread = threading.Thread(target=want, daemon=True)
         thread.start()
         ready.wait()
-        wall, own, processor = time.perf_counter(), own_seconds(), time.thread_time()
+        wall, own = time.perf_counter(), own_seconds()
         count = sum(1 for _ in lane.frames(_PROBE_FRAMES))
-        processor = time.thread_time() - processor
-        robbed = time.perf_counter() - wall - (own_seconds() - own)
+        wall, own = time.perf_counter() - wall, own_seconds() - own
         over.set()
         thread.join()
-    if not blocked or not count:
+    if not blocked or not count or wall - own > _QUIET * wall:
         return None
-    return 1000.0 * blocked[0] / count * processor / (processor + max(0.0, robbed))
+    return 1000.0 * blocked[0] / count
 
 
 @contextmanager

@@ -47,6 +47,7 @@ class UnitCosts:
         pose: of one reading of a pose, by model (full, lite); how often it is read is part of `person`.
         python: of a frame, for which Python's lock is held; None where that cannot be measured.
         together: what every core still gives when all work at once, as a share of what one gives alone.
+        disturbed: share of the time for which other programs had the core, while it was measured.
         cores: that were measured together.
         fps: frames a second of the footage.
         people: in view in it.
@@ -61,6 +62,7 @@ class UnitCosts:
     pose: dict[str, float]
     python: float | None
     together: float
+    disturbed: float
     cores: int
     fps: float
     people: float

@@ -10,6 +10,7 @@ from daemon.planning.model import USABLE, Demand, UnitCosts, cameras_on, cores_f
 
 __all__ = ["figures_of", "lines_of"]
 
+_DISTURBED = 0.1  # share of the time from which on it is worth saying
 _MORE = (1, 2, 4, 8, 16, 32)  # cores
 _LIMITS = {
     "python": "Python's lock, which is one for all cores: further ones need a second service",
@@ -84,6 +85,11 @@ def lines_of(figures: dict[str, Any]) -> list[str]:
         for count, value in figures["cameras_by_cores"].items()
         if int(count) != cores
     ]
+    if costs["disturbed"] > _DISTURBED:
+        lines.append(
+            f"  other programs had the core for {100.0 * costs['disturbed']:.0f} % of the time: "
+            "these figures are too high, measure again when the machine is quiet"
+        )
     lines += ["", f"with other numbers of such cores, cameras: {', '.join(more)}"]
     return lines
 

@@ -34,6 +34,7 @@ COSTS = UnitCosts(
     pose={"full": 5.0, "lite": 3.0},
     python=2.0,
     together=0.9,
+    disturbed=0.02,
     cores=2,
     fps=10.0,
     people=5.0,
@@ -146,6 +147,12 @@ def test_what_is_too_much_is_said() -> None:
     assert first.endswith("2 cores: no: 13 of them; with more, every camera slows down evenly")
     first, *_ = lines_of(figures_of(COSTS, replace(DEMAND, fps=120.0, people=20.0), 2))
     assert "no: not one of them, only 38 % of its frames" in first
+
+
+def test_a_machine_that_does_something_else_is_told() -> None:
+    lines = lines_of(figures_of(replace(COSTS, disturbed=0.35, python=None), DEMAND, 2))
+    assert any("other programs had the core for 35 % of the time" in line for line in lines)
+    assert not any("Python" in line for line in lines)
 
 
 def parse(*arguments: str) -> argparse.Namespace:
