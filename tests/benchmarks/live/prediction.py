@@ -51,8 +51,7 @@ def prediction_lines(predictions: Sequence[Prediction], runs: Sequence[Run]) -> 
         for run in mine:
             if not run.is_sustained:
                 continue
-            # Several at once take longer for the same, from the second camera on.
-            expected = run.cameras * one["cores_of_one"] / (one["together"] if run.cameras > 1 else 1.0)
+            expected = run.cameras * one["cores_of_one"]
             error = 100.0 * (expected / run.cpu - 1.0)
             lines.append(f"| {run.cameras} | {expected:.2f} | {run.cpu:.2f} | {error:+.0f} % |")
         sustained = max((run.cameras for run in mine if run.is_sustained), default=0)
