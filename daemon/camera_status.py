@@ -33,12 +33,14 @@ class CameraStatus:
         reason: why it gives no frames, as far as that is known.
         since: UTC epoch seconds of the last change of state.
         fps: frames a second received of late; 0 while not streaming.
+        overloaded: whether the machine has no time for many of its frames.
     """
 
     state: CameraState
     reason: Reason | None
     since: float
     fps: float
+    overloaded: bool = False
 
 
 class StatusRecord:

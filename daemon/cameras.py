@@ -16,6 +16,7 @@ from daemon.media.complaints import Complaints
 from daemon.messages import Message
 from daemon.reasons import EndReason
 from daemon.scheduler import Scheduler
+from daemon.timing import RateMeter
 from daemon.topics import Topics
 
 __all__ = ["BusyError", "Cameras", "awaited", "held"]
@@ -80,7 +81,8 @@ class Cameras:
         self._channels = {channel.name: channel for channel in channels}
         self._publish, self.topics = publish, topics
         self._complaints = Complaints(_log)
-        self._running = False
+        self._running = self._overloaded = False
+        self._load = RateMeter()  # microseconds in which workers are busy
         self.scheduler: Scheduler[Channel, Frame, Engines] = Scheduler(channels, engines, self._work)
 
     def __iter__(self) -> Iterator[Channel]:
@@ -88,6 +90,11 @@ class Cameras:
 
     def __getitem__(self, name: str) -> Channel:
         return self._channels[name]
+
+    @property
+    def load(self) -> float:
+        """Share of the workers' time with a frame in hand, over the last ten seconds."""
+        return round(min(1.0, self._load.rate / 1e6 / max(1, self.scheduler.workers)), 2)
 
     def start(self) -> None:
         """Starts the workers and every camera that is switched on."""
@@ -104,6 +111,8 @@ class Cameras:
                 self._look_after(channel, now)
             except Exception as error:
                 self._complaints.say("camera_not_looked_after", channel.name, error)
+        self._load.add(int(1e6 * self.scheduler.busy_seconds), now)
+        self._look_at_the_load()
         for worker in self.scheduler.revive():
             _log.error("worker_died worker=%s; started anew", worker)
 
@@ -219,7 +228,10 @@ class Cameras:
 
     def _look_after(self, channel: Channel, now: float) -> None:
         """A camera that is away sees nobody: no count and no alert may stay as it was."""
+        overloaded = channel.load.overloaded
         channel.sample(now)
+        if channel.load.overloaded != overloaded:
+            self.tell(channel)
         if channel.camera.has_died:
             channel.restarts += 1
             _log.error("capture_died camera=%s; started anew", channel.name)
@@ -235,13 +247,29 @@ class Cameras:
             channel.lock.release()
         self.tell(channel, again=False)
 
+    def _look_at_the_load(self) -> None:
+        """One line where there is too little time for the cameras, and one where there is enough again."""
+        names = [channel.name for channel in self if channel.load.overloaded]
+        if bool(names) == self._overloaded:
+            return
+        self._overloaded = bool(names)
+        if not names:
+            _log.info("overload_over load=%.2f", self.load)
+            return
+        shares = [one.load.share for one in self if one.load.share is not None]
+        _log.warning(
+            "overloaded cameras=%s processed=%.0f%% load=%.2f workers=%d; the newest frame of each camera in "
+            "turn is looked at, others are dropped: lower `fps`, take fewer cameras or more cores",
+            ",".join(names), 100.0 * min(shares, default=0.0), self.load, self.scheduler.workers,
+        )  # fmt: skip
+
     def tell(self, channel: Channel, *, again: bool = True) -> None:
         """Says how a camera is; not `again` where nothing but its rate can have changed."""
         with channel.telling:  # two threads may have something to tell: the later state is the last one said
             if channel.closed:
                 return
             status: CameraStatus = channel.status
-            now = (status.state, status.reason)
+            now = (status.state, status.reason, status.overloaded)
             if not again and now == channel.told:
                 return
             level = logging.DEBUG if now == channel.told else logging.INFO  # its rate only
@@ -249,7 +277,7 @@ class Cameras:
             reason = status.reason.value if status.reason else None
             _log.log(
                 level,
-                "camera_state camera=%s state=%s reason=%s fps=%s",
-                channel.name, status.state.value, reason, status.fps,
+                "camera_state camera=%s state=%s reason=%s fps=%s overloaded=%s",
+                channel.name, status.state.value, reason, status.fps, "yes" if status.overloaded else "no",
             )  # fmt: skip
             self._publish([reports.camera_status(self.topics, channel.name, status)])

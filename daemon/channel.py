@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from daemon.capture import Camera, CameraState, CameraStatus, Frame, Reason
 from daemon.config import CameraConfig, Rule
@@ -15,13 +15,15 @@ from daemon.engines import Engines
 from daemon.evidence import ModelVersions
 from daemon.media import AlertMedia
 from daemon.messages import Message
+from daemon.overload import CameraLoad
 from daemon.pipeline import CameraPipeline
 from daemon.reasons import EndReason
 from daemon.reconnect import Backoff
+from daemon.sources import is_live
 from daemon.storage.closing import closing_messages
 from daemon.storage.entries import Entry
 from daemon.tamper import KnownView
-from daemon.timing import LatencyMeter, RateMeter, StageClock
+from daemon.timing import LatencyMeter, StageClock
 from daemon.topics import Topics
 
 __all__ = ["FAILURES_IN_A_ROW", "Channel", "Successor"]
@@ -96,13 +98,13 @@ class Channel:
         self.processed_at: float | None = None  # monotonic seconds
         self.frames_processed = self.errors = self.restarts = 0
         self._before = (0, 0, 0, 0)  # counts of streams before this one
-        self.rate_in, self.rate_processed = RateMeter(), RateMeter()
+        self.load = CameraLoad()
         self.failed: float | None = None  # UTC epoch seconds since when its code fails
         self._in_a_row = 0
         self._backoff = Backoff(*_RESTART)
         self._profile_is_due = False
         self._retry_at = self._restarted_at = self._logged_at = float("-inf")  # monotonic seconds
-        self.told: tuple[CameraState, Reason | None] | None = None  # in its status topic
+        self.told: tuple[CameraState, Reason | None, bool] | None = None  # in its status topic
 
     @property
     def rules(self) -> Mapping[str, Rule]:
@@ -114,7 +116,7 @@ class Channel:
         """How the camera is; one whose pictures cannot be processed does not stream, as far as users go."""
         status, failed = self.camera.status, self.failed
         if failed is None or status.state is not CameraState.STREAMING:
-            return status
+            return replace(status, overloaded=self.load.overloaded)
         return CameraStatus(CameraState.STALLED, Reason.ERROR, failed, 0.0)
 
     @property
@@ -132,8 +134,11 @@ class Channel:
 
     def sample(self, now: float) -> None:
         """Takes the counts for the rates, at a time in monotonic seconds."""
-        self.rate_in.add(self.counts[0], now)
-        self.rate_processed.add(self.frames_processed, now)
+        # A file that is read as fast as it goes loses frames on purpose, and so does code that starts anew.
+        paced = self.settings.realtime or is_live(self.settings.source)
+        judged = self.enabled and self.failed is None and paced
+        received, dropped, _, _ = self.counts
+        self.load.sample(received, self.frames_processed, dropped, now, judged=judged)
 
     def take(self) -> Frame | None:
         """The newest frame of the camera; None while it is switched off, awaited or about to start anew."""

@@ -41,6 +41,7 @@ class CameraFigures:
         reason: why it gives no pictures; None while it does.
         since: UTC epoch seconds of the last change of state.
         tamper: what somebody does to it, as in its tamper topic; None where nothing or not known.
+        overloaded: whether there is no time for many of its frames.
         fps_in: frames a second received, over the last ten seconds.
         fps_processed: frames a second processed, likewise.
         frames_in: frames received.
@@ -65,6 +66,7 @@ class CameraFigures:
     reason: str | None
     since: float
     tamper: str | None
+    overloaded: bool
     fps_in: float
     fps_processed: float
     frames_in: int
@@ -147,6 +149,7 @@ class ServiceFigures:
         hung: what makes no progress, such as `worker-1`; empty where all is well.
         workers: number of workers.
         workers_busy: that have a frame in hand now.
+        load: share of the workers' time with a frame in hand of late, 0..1; near 1 no further camera fits.
         storage_state: `ok` or `degraded`.
         storage_reason: what the disk says; None where it is ok.
         profile: in use; None where the configuration has none.
@@ -163,6 +166,7 @@ class ServiceFigures:
     hung: tuple[str, ...]
     workers: int
     workers_busy: int
+    load: float
     storage_state: str
     storage_reason: str | None
     profile: str | None
@@ -171,3 +175,8 @@ class ServiceFigures:
     process: ProcessFigures
     cameras: tuple[CameraFigures, ...] = field(default_factory=tuple)
     providers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def overloaded(self) -> tuple[str, ...]:
+        """Names of the cameras for whose frames there is too little time."""
+        return tuple(camera.name for camera in self.cameras if camera.overloaded)

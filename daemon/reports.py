@@ -58,6 +58,7 @@ def camera_status(topics: Topics, camera: str, status: CameraStatus) -> Message:
         "reason": status.reason.value if status.reason else None,
         "since": round(status.since, 3),
         "fps": status.fps,
+        "overloaded": status.overloaded,
     }
     return _state(topics.camera_status(camera), payload)
 

@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 _ContextT = TypeVar("_ContextT")
 _FrameT_co = TypeVar("_FrameT_co", covariant=True)
 _FrameT = TypeVar("_FrameT")
+_LOOK_AGAIN = 0.5  # seconds after which a worker that has nothing to do asks every camera
 _STARVED = 10  # frames of each other camera that are taken before one that waits counts as forgotten
 
 
@@ -70,11 +71,20 @@ class _Worker(Generic[_ContextT]):
 
 
 class _Slot(Generic[_SourceT]):
-    """A camera with what the scheduler knows of it: since when, and since which frame, one waits."""
+    """A camera with what the scheduler knows of it.
 
-    def __init__(self, source: _SourceT) -> None:
-        self.source = source
+    Attributes:
+        source: the camera.
+        in_hand: whether a worker has a frame of it, or asks for one.
+        turn: number of its last frame among all; who has the smallest one waits longest.
+        is_worth_asking: whether it may have a frame: it said so, or nobody has asked since its last one.
+        due: since when (monotonic seconds), and since which frame of all, a frame of it waits.
+    """
+
+    def __init__(self, source: _SourceT, turn: int) -> None:
+        self.source, self.turn = source, turn
         self.in_hand = False
+        self.is_worth_asking = True
         self.due: tuple[float, int] | None = None
 
 
@@ -95,12 +105,13 @@ class Scheduler(Generic[_SourceT, _FrameT, _ContextT]):
     ) -> None:
         self._work = work
         self._condition = threading.Condition()
-        self._slots = {source.name: _Slot(source) for source in sources}
-        self._waiting = list(self._slots)  # names of idle cameras, longest waiting first
+        self._slots = {source.name: _Slot(source, turn) for turn, source in enumerate(sources)}
+        self._turn = len(self._slots)
         self._started = self._stopping = False
         self._taken = 0
         self._taken_at = time.monotonic()
         self._number = 0
+        self._busy_seconds = 0.0
         self.errors: dict[str, int] = {}
         self._left: list[_Worker[_ContextT]] = []  # that have a last frame in hand
         self._workers: list[_Worker[_ContextT]] = [self._hire(context) for context in contexts]
@@ -114,6 +125,11 @@ class Scheduler(Generic[_SourceT, _FrameT, _ContextT]):
     def busy(self) -> int:
         """Workers that have a frame in hand."""
         return sum(worker.camera is not None for worker in list(self._workers))
+
+    @property
+    def busy_seconds(self) -> float:
+        """Seconds that all workers together had frames in hand, of frames that came to their end."""
+        return self._busy_seconds
 
     @property
     def contexts(self) -> list[_ContextT]:
@@ -147,8 +163,7 @@ class Scheduler(Generic[_SourceT, _FrameT, _ContextT]):
     def add(self, source: _SourceT) -> None:
         """Takes frames of one more camera."""
         with self._condition:
-            self._slots[source.name] = _Slot(source)
-            self._waiting.append(source.name)
+            self._slots[source.name] = _Slot(source, self._next_turn())
             self._condition.notify()
 
     def remove(self, name: str) -> None:
@@ -156,8 +171,6 @@ class Scheduler(Generic[_SourceT, _FrameT, _ContextT]):
         with self._condition:
             self._slots.pop(name, None)
             self.errors.pop(name, None)
-            if name in self._waiting:
-                self._waiting.remove(name)
 
     def resize(self, contexts: Sequence[_ContextT]) -> None:
         """Goes on with these sets of models: those that have a worker keep it, the others get or lose one."""
@@ -176,9 +189,13 @@ class Scheduler(Generic[_SourceT, _FrameT, _ContextT]):
         """Tells the workers that a camera has a new frame. Cheap; called from capture threads."""
         with self._condition:
             slot = self._slots.get(name)
-            if slot is not None and slot.due is None:
+            if slot is None:
+                return
+            slot.is_worth_asking = True
+            if slot.due is None:
                 slot.due = (time.monotonic(), self._taken)
-            self._condition.notify()
+            if not slot.in_hand:  # else whoever has it looks again when it is done
+                self._condition.notify()
 
     def stuck(self, seconds: float, since: float = float("-inf")) -> list[Stuck]:
         """What has made no progress for so long.
@@ -221,48 +238,61 @@ class Scheduler(Generic[_SourceT, _FrameT, _ContextT]):
         return _Worker(self._number - 1, context)
 
     def _run(self, worker: _Worker[_ContextT]) -> None:
-        while (job := self._next(worker)) is not None:
-            slot, frame = job
-            name = slot.source.name
+        while (slot := self._next(worker)) is not None:
             try:
-                self._work(slot.source, frame, worker.context)
-            except Exception:
-                self._count_error(name)
+                # Without the lock: converting a picture takes a while, and everybody needs the lock.
+                frame: _FrameT | None = slot.source.take()  # type: ignore[assignment]
+                if frame is not None:
+                    self._count_frame(slot)
+                    self._work(slot.source, frame, worker.context)
+            except Exception:  # of a frame that cannot be converted, too: it ends neither worker nor camera
+                self._count_error(slot.source.name)
+                slot.is_worth_asking = True
             finally:
-                with self._condition:
-                    worker.camera, slot.in_hand = None, False
-                    if self._slots.get(name) is slot:
-                        self._waiting.append(name)
-                    self._condition.notify()
+                self._put_back(worker, slot)
         with self._condition:
             self._left = [one for one in self._left if one is not worker]  # its models with it
 
-    def _take(self, slot: _Slot[_SourceT]) -> _FrameT | None:
-        """A frame that cannot be converted is one camera's; without this it would end the worker."""
-        try:
-            frame: _FrameT | None = slot.source.take()  # type: ignore[assignment]
-        except Exception:
-            self._count_error(slot.source.name)
-            return None
-        return frame
+    def _count_frame(self, slot: _Slot[_SourceT]) -> None:
+        with self._condition:
+            slot.turn = self._next_turn()
+            slot.is_worth_asking = True
+            self._taken, self._taken_at = self._taken + 1, time.monotonic()
+
+    def _put_back(self, worker: _Worker[_ContextT], slot: _Slot[_SourceT]) -> None:
+        """The camera may be asked for its next frame; the worker itself is the first that does."""
+        with self._condition:
+            self._busy_seconds += time.monotonic() - worker.since
+            worker.camera, slot.in_hand = None, False
 
     def _count_error(self, name: str) -> None:
         self.errors[name] = self.errors.get(name, 0) + 1
         _log.exception("frame_failed camera=%s errors=%d", name, self.errors[name])
 
-    def _next(self, worker: _Worker[_ContextT]) -> tuple[_Slot[_SourceT], _FrameT] | None:
+    def _next(self, worker: _Worker[_ContextT]) -> _Slot[_SourceT] | None:
+        """The camera that waits longest, of those that may have a frame; None when the worker has to end."""
         with self._condition:
             while not (self._stopping or worker.leaving):
-                for place, name in enumerate(self._waiting):
-                    slot = self._slots[name]
-                    slot.due = None
-                    frame = self._take(slot)
-                    if frame is not None:
-                        del self._waiting[place]
-                        worker.camera, worker.since = name, time.monotonic()
-                        slot.in_hand = True
-                        self._taken, self._taken_at = self._taken + 1, worker.since
-                        return slot, frame
+                ready = [slot for slot in self._slots.values() if slot.is_worth_asking and not slot.in_hand]
+                if ready:
+                    slot = min(ready, key=_turn_of)
+                    slot.in_hand, slot.is_worth_asking, slot.due = True, False, None
+                    worker.camera, worker.since = slot.source.name, time.monotonic()
+                    if len(ready) > 1:
+                        self._condition.notify()  # there is something for another one as well
+                    return slot
                 # No frame can slip by: wake() needs the lock that wait() gives up.
-                self._condition.wait(timeout=0.5)
+                if not self._condition.wait(timeout=_LOOK_AGAIN):
+                    for slot in self._slots.values():  # who was held back gives frames again without a word
+                        slot.is_worth_asking = True
+            # Whoever was woken for a frame and leaves must not leave it lying.
+            self._condition.notify()
         return None
+
+    def _next_turn(self) -> int:
+        self._turn += 1
+        return self._turn
+
+
+def _turn_of(slot: _Slot[_SourceT]) -> int:
+    return slot.turn

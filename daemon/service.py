@@ -113,6 +113,7 @@ class Service:
             hung=self._watchdog.hung_now(self._stuck_after),
             workers=scheduler.workers,
             workers_busy=scheduler.busy,
+            load=parts.cameras.load,
             storage_state=store.status.state,
             storage_reason=store.status.reason,
             profile=parts.controls.profile,

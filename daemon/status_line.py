@@ -31,6 +31,10 @@ def status_line(figures: ServiceFigures) -> str:
         f"mqtt {mqtt}",
         f"{figures.mqtt.queued} queued",
     ]
+    overloaded = figures.overloaded
+    if overloaded:
+        more = ", ..." if len(overloaded) > _MAX_NAMES else ""
+        parts.insert(0, f"overloaded: {', '.join(overloaded[:_MAX_NAMES])}{more}")
     tampered = [f"{camera.tamper} ({camera.name})" for camera in figures.cameras if camera.tamper]
     if tampered:
         more = ", ..." if len(tampered) > _MAX_NAMES else ""

@@ -80,6 +80,8 @@ class Answers:
         ]
         if away:
             lines.append(f"cameras without pictures: {', '.join(away)}")
+        if figures.overloaded:
+            lines.append(f"cameras with too little time for their frames: {', '.join(figures.overloaded)}")
         if figures.mqtt.enabled and not figures.mqtt.connected:
             lines.append(f"mqtt: not connected, {figures.mqtt.queued} messages wait")
         if figures.storage_state != "ok":

@@ -65,6 +65,7 @@ def _service(figures: ServiceFigures) -> Iterator[Metric]:
     yield _gauge("hung", "Parts that make no progress; not 0 is unhealthy.", len(figures.hung))
     yield _gauge("workers", "Frames that can be processed at the same time.", figures.workers)
     yield _gauge("workers_busy", "Workers that have a frame in hand.", figures.workers_busy)
+    yield _gauge("load_ratio", "Share of the workers' time with a frame in hand, of late.", figures.load)
     if figures.process.threads is not None:
         yield _gauge("threads", "Threads of the process.", figures.process.threads)
     yield _gauge("storage_degraded", "1 while the disk fails and messages wait in memory.",
@@ -125,6 +126,8 @@ def _frames(cameras: tuple[CameraFigures, ...]) -> Iterator[Metric]:
 def _states(cameras: tuple[CameraFigures, ...]) -> Iterator[Metric]:
     """What each camera is doing."""
     yield _gauges("enabled", "1 where it is switched on.", cameras, (c.enabled for c in cameras))
+    yield _gauges("overloaded", "1 where there is too little time for its frames.", cameras,
+                  (c.overloaded for c in cameras))  # fmt: skip
     yield _gauges("state_since_seconds", "When its state changed last, UTC.", cameras,
                   (c.since for c in cameras))  # fmt: skip
     state = GaugeMetricFamily(

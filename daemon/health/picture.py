@@ -27,6 +27,7 @@ def picture_of(figures: ServiceFigures, now: float, mask: Callable[[str], str]) 
     picture["cameras"] = [_camera(camera) for camera in figures.cameras]
     picture["time"] = now
     picture["healthy"] = not figures.hung
+    picture["overloaded"] = list(figures.overloaded)
     for key, value in (("storage_reason", figures.storage_reason), ("config", figures.config.error)):
         text = None if value is None else _FOLDERS.sub("", mask(value))
         if key == "config":

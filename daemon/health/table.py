@@ -50,7 +50,11 @@ def _header(picture: Row, paint: Callable[[str, str], str]) -> list[str]:
         state = paint("ready", _GREEN)
     up = _age(picture["time"] - picture["started_at"])
     title = paint(f"posewatch {_clean(picture['version'])}", _BOLD)
-    parts = [f"{title}  {state}", f"up {up}", f"workers {picture['workers_busy']}/{picture['workers']} busy"]
+    parts = [
+        f"{title}  {state}",
+        f"up {up}",
+        f"workers {picture['workers_busy']}/{picture['workers']} busy, load {100.0 * picture['load']:.0f} %",
+    ]
     providers = picture.get("providers", {})
     if set(providers.values()) - {"cpu"}:
         parts.append(f"models by {_clean(told(providers))}")
@@ -140,6 +144,11 @@ def _troubles(picture: Row, paint: Callable[[str, str], str]) -> list[str]:
             f"{_clean(one['name'])}{_GLUE}({_clean(one['reason'] or one['state'])})" for one in away
         )
         lines.append(f"{len(away)} of {len(cameras)} cameras without pictures: {names}")
+    slow = [f"{_clean(one['name'])}{_GLUE}({one['fps_processed']:.1f} of {one['fps_in']:.1f})"
+            for one in cameras if one["overloaded"]]  # fmt: skip
+    if slow:
+        lines.append(f"overloaded, too little time for the frames of {len(slow)} of {len(cameras)} cameras: "
+                     f"{', '.join(slow)}")  # fmt: skip
     lines += [f"{_clean(one['name'])}: tamper: {_clean(one['tamper'])}" for one in cameras if one["tamper"]]
     lines += [
         f"{_clean(one['name'])}: {one['errors']} frames failed, started anew {one['restarts']} times"

@@ -150,3 +150,37 @@ def test_nothing_follows_the_end_of_a_camera_whose_frame_took_too_long(world: Wo
     assert state == ["OFF"]
     assert raised not in world.said
     assert world.store.open_items("door") == []
+
+
+def test_an_overload_is_said_once_and_taken_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """In the log by one line for the service, and for each camera on its status topic."""
+    world, now = World(tmp_path), [1000.0]
+
+    def look(seconds: float, processed: int, dropped: int) -> None:
+        """So many frames a second of the door, for a while; the yard is well."""
+        for _ in range(round(seconds)):
+            now[0] += 1.0
+            world.door.frames_processed += processed
+            world.door.camera.frames_in += processed + dropped
+            world.door.camera.frames_dropped += dropped
+            world.yard.frames_processed += 10
+            world.yard.camera.frames_in += 10
+            world.cameras.look_after()
+
+    def told(camera: str) -> list[bool]:
+        topic = f"posewatch/{camera}/status"
+        return [one.payload["overloaded"] for one in world.said if one.topic == topic]  # type: ignore[index,call-overload]
+
+    with pytest.MonkeyPatch.context() as patch, caplog.at_level("INFO"):
+        patch.setattr("daemon.cameras.time.monotonic", lambda: now[0])
+        look(30.0, processed=10, dropped=0)
+        assert told("door") == []
+        look(30.0, processed=4, dropped=6)
+        assert told("door") == [True]
+        assert world.door.status.overloaded
+        look(30.0, processed=10, dropped=0)
+        assert told("door") == [True, False]
+        assert told("yard") == []
+    lines = [one.getMessage().split(";")[0] for one in caplog.records if "overload" in one.getMessage()]
+    lines = [line for line in lines if not line.startswith("camera_state")]
+    assert lines == ["overloaded cameras=door processed=40% load=0.00 workers=1", "overload_over load=0.00"]

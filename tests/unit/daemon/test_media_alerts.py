@@ -16,7 +16,7 @@ from media_scenes import TOPICS, a_frame, a_scene, an_alert, config, noise, sett
 from daemon.media import AlertMedia, MediaLibrary
 from daemon.messages import Message
 
-STATUS = {"state": "streaming", "reason": None, "since": 1.0, "fps": 15.0}
+STATUS = {"state": "streaming", "reason": None, "since": 1.0, "fps": 15.0, "overloaded": False}
 
 SNAPSHOT = "posewatch/door/snapshot/fall"
 ID = "1700000000000-door-1"

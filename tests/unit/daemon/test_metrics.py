@@ -51,12 +51,25 @@ def value(figures: ServiceFigures, metric: str, /, **labels: str) -> float | Non
         ("posewatch_camera_people", 2),
         ("posewatch_camera_alerts", 0),
         ("posewatch_camera_enabled", 1),
+        ("posewatch_camera_overloaded", 0),
         ("posewatch_camera_frame_age_seconds", 0.06),
         ("posewatch_camera_latency_seconds_count", 100),
     ],
 )
 def test_figures_of_a_camera(name, expected):
     assert value(service_figures(), name, camera="door") == expected
+
+
+def test_an_overload_and_how_near_it_is():
+    figures = service_figures(camera_figures("door", overloaded=True), camera_figures("yard"), load=0.97)
+    assert value(figures, "posewatch_camera_overloaded", camera="door") == 1
+    assert value(figures, "posewatch_camera_overloaded", camera="yard") == 0
+    assert value(figures, "posewatch_load_ratio") == 0.97
+    payload = stats_payload(figures)
+    assert payload["overloaded"] is True
+    assert [camera["overloaded"] for camera in payload["cameras"].values()] == [True, False]
+    assert payload["workers"]["load"] == 0.97
+    assert stats_payload(service_figures())["overloaded"] is False
 
 
 def test_figures_of_the_service():

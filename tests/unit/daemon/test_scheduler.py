@@ -265,3 +265,90 @@ def test_a_frame_that_cannot_be_taken_ends_no_worker(stop_at_end, caplog):
     assert done.wait(10)
     assert scheduler.errors == {"broken": 1}
     assert "frame_failed camera=broken" in caplog.text
+
+
+def test_a_camera_whose_frame_takes_long_to_convert_holds_up_nobody(stop_at_end):
+    """Neither the other worker, nor the capture threads, which say that there is a frame."""
+    converting, go, done = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(Source):
+        def take(self) -> int | None:
+            converting.set()
+            go.wait(30)
+            return None
+
+    seen: Counter[str] = Counter()
+
+    def work(source: Source, _frame: int, _context: None) -> None:
+        seen[source.name] += 1
+        if seen["quick"] == 20:
+            done.set()
+
+    scheduler = Scheduler([Slow("slow"), Source("quick")], [None, None], work)
+    stop_at_end(scheduler)
+    scheduler.start()
+    assert converting.wait(10)
+    scheduler.wake("slow")
+    assert done.wait(10)
+    (hung,) = [one for one in scheduler.stuck(0.0) if one.camera == "slow"]
+    assert hung.name.startswith("worker-")  # and it is known who has it
+    go.set()
+
+
+def test_who_had_no_frame_keeps_its_turn(stop_at_end):
+    """A camera that was asked in vain is not behind those that got their turn since."""
+    order: list[str] = []
+    late, asked, done = Source("late", 0), threading.Event(), threading.Event()
+
+    def work(source: Source, _frame: int, _context: None) -> None:
+        order.append(source.name)
+        if len(order) == 10:
+            asked.set()
+            late._left = 1  # now it has one
+            scheduler.wake("late")
+        if len(order) == 20:
+            done.set()
+
+    scheduler = Scheduler([late, Source("a"), Source("b"), Source("c")], [None], work)
+    stop_at_end(scheduler)
+    scheduler.start()
+    assert done.wait(10)
+    scheduler.stop()
+    assert order.index("late") == 10  # the next one after it said so
+
+
+def test_a_frame_that_came_while_the_camera_was_in_hand_is_not_forgotten(stop_at_end):
+    source, done = Source("one", 1), threading.Event()
+    seen: list[int] = []
+
+    def work(_source: Source, _frame: int, _context: None) -> None:
+        seen.append(1)
+        if len(seen) == 1:
+            source._left = 1
+            scheduler.wake("one")
+        else:
+            done.set()
+
+    scheduler = Scheduler([source], [None, None], work)
+    stop_at_end(scheduler)
+    scheduler.start()
+    assert done.wait(10)
+
+
+def test_it_counts_how_long_workers_are_busy(stop_at_end):
+    go, begun = threading.Event(), threading.Event()
+
+    def work(_source: Source, _frame: int, _context: None) -> None:
+        begun.set()
+        go.wait(30)
+
+    scheduler = Scheduler([Source("one", 1)], [None], work)
+    stop_at_end(scheduler)
+    started = time.monotonic()
+    scheduler.start()
+    assert begun.wait(10)
+    begun_at = time.monotonic()
+    wait_for(lambda: time.monotonic() > begun_at + 0.05)
+    go.set()
+    wait_for(lambda: scheduler.busy == 0)
+    assert 0.05 <= scheduler.busy_seconds <= time.monotonic() - started

@@ -52,9 +52,10 @@ STATS = {
     "rss": 200_000_000,
     "threads": 23,
     "files": None,
-    "workers": {"count": 2, "busy": 1},
+    "workers": {"count": 2, "busy": 1, "load": 0.62},
     "providers": {"detector": "cpu", "pose": "openvino CPU bf16"},
     "hung": [],
+    "overloaded": False,
     "queue": 0,
     "mqtt": {"connected": True, "queued": 0, "dropped": 0},
     "storage": {"state": "ok", "reason": None},
@@ -71,12 +72,14 @@ STATS = {
             "restarts": 0,
             "people": 1,
             "tamper": None,
+            "overloaded": False,
             "latency_ms": {"p50": 40.1, "p95": None},
             "stages_ms": {"detect": 12.4},
         }
     },
 }
-STATUS = {"state": "streaming", "reason": None, "since": 1764161000.1, "fps": 15.0}
+STATUS = {"state": "streaming", "reason": None, "since": 1764161000.1, "fps": 15.0,
+          "overloaded": False}  # fmt: skip
 
 
 def problems(topic: str, payload: object) -> list[str]:

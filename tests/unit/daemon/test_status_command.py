@@ -30,7 +30,7 @@ def table(figures: ServiceFigures, *, colour: bool = False, now: float = STARTED
 
 def test_a_service_that_is_well():
     assert table(service_figures(camera_figures("door"), profile="home")) == [
-        "posewatch 0.1.0  ready   up 1d 01h   workers 1/2 busy   profile home",
+        "posewatch 0.1.0  ready   up 1d 01h   workers 1/2 busy, load 62 %   profile home",
         "cpu 0.42 cores   memory 341 MB   threads 23   files 41",
         "mqtt connected, 0 queued   storage ok   config ok, loaded 1d 01h ago",
         "",
@@ -42,6 +42,16 @@ def test_a_service_that_is_well():
         "",
         "door: 3 frames failed, started anew 4 times",
     ]
+
+
+def test_an_overload_is_told():
+    figures = service_figures(
+        camera_figures("door", overloaded=True, fps_processed=4.2, errors=0, restarts=0),
+        camera_figures("yard", errors=0, restarts=0),
+    )
+    assert table(figures)[-1] == (
+        "overloaded, too little time for the frames of 1 of 2 cameras: door (4.2 of 15.1)"
+    )
 
 
 def test_a_line_does_not_end_between_a_stage_and_its_time():

@@ -98,6 +98,7 @@ def test_it_speaks_up_before_systemd_loses_patience() -> None:
 def camera(name: str, state: str, reason: str | None = None, fps: float = 0.0) -> CameraFigures:
     return CameraFigures(
         name=name, enabled=True, state=state, reason=reason, since=0.0, tamper=None,
+        overloaded=False,
         fps_in=fps, fps_processed=fps, frames_in=0, frames_processed=0, frames_dropped=0,
         frames_damaged=0, reconnects=0, errors=0, restarts=0,
         latency=Histogram(), latency_ms={}, stages={}, people=0, alerts=(), models={}, frame_age=None,
@@ -105,7 +106,7 @@ def camera(name: str, state: str, reason: str | None = None, fps: float = 0.0) -
 
 
 WELL = ServiceFigures(
-    version="1", started_at=0.0, ready=True, hung=(), workers=2, workers_busy=0, storage_state="ok",
+    version="1", started_at=0.0, ready=True, hung=(), workers=2, workers_busy=0, load=0.0, storage_state="ok",
     storage_reason=None, profile=None, config=ConfigFigures("ok", None, 0.0, 0),
     mqtt=MqttFigures(True, True, 0, 0, 0), process=ProcessFigures(0.0, None, None, None),
     cameras=(camera("a", "streaming", None, 6.1), camera("b", "streaming", None, 6.2)),
@@ -132,6 +133,10 @@ WELL = ServiceFigures(
         (
             replace(WELL, cameras=(replace(WELL.cameras[0], tamper="covered"), WELL.cameras[1])),
             "tamper: covered (a); 2 cameras: 2 streaming; 12.3 frames/s; mqtt connected; 0 queued",
+        ),
+        (
+            replace(WELL, cameras=tuple(replace(one, overloaded=True) for one in WELL.cameras)),
+            "overloaded: a, b; 2 cameras: 2 streaming; 12.3 frames/s; mqtt connected; 0 queued",
         ),
         (  # mistakes are named whole
             replace(WELL, cameras=(), config=ConfigFigures("invalid", "; ".join(["f:1: no"] * 40), 0.0, 0)),

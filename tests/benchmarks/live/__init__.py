@@ -1,0 +1,1 @@
+"""Live cameras for measurements: footage, an RTSP server, the daemon in between, and somebody outside."""
