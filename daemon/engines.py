@@ -6,6 +6,7 @@ thread a session is a sequential resource, and one set a worker keeps every core
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -16,6 +17,8 @@ from daemon.model_files import Stamp, model_files, stamp_of
 from daemon.model_versions import model_versions
 from tracker.detector import Detector
 from tracker.pose import PoseBackend, PoseEstimator
+from tracker.pose_choice import ChosenPoseEstimator
+from tracker.runtime import MissingModelError
 from tracker.tiles import TiledDetector
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Engines"]
 
+_log = logging.getLogger(__name__)
 _POSE_VARIANTS = ("full", "lite", "heavy")
 _KeyT = TypeVar("_KeyT")
 _ValueT = TypeVar("_ValueT")
@@ -166,6 +170,19 @@ def _load_estimator(settings: PoseConfig) -> PoseBackend:
         from tracker.mediapipe_pose import MediapipePoseEstimator
 
         return MediapipePoseEstimator(variant=name, min_score=settings.min_score)
+    if name == "auto":
+        return _load_auto(settings.min_score)
     if name in _POSE_VARIANTS:
         return PoseEstimator(variant=name, min_score=settings.min_score)
     return PoseEstimator(Path(name), min_score=settings.min_score)
+
+
+def _load_auto(min_score: float) -> PoseBackend:
+    """Both networks; the full one alone where the light one was not fetched."""
+    full = PoseEstimator(variant="full", min_score=min_score)
+    try:
+        lite = PoseEstimator(variant="lite", min_score=min_score)
+    except MissingModelError:
+        _log.warning("pose_lite_missing using=pose_full hint='posewatch models fetch pose_lite'")
+        return full
+    return ChosenPoseEstimator(full, lite)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from tracker.fitting import Box, area, belongs, company_of, fit, moved_box, moved_landmarks, place
 from tracker.oks import object_keypoint_similarity
 from tracker.pose import Pose, PoseBackend, Roi
+from tracker.pose_pacing import PosePacing
 from tracker.tracks import Track, rename
 
 __all__ = ["Followed", "PoseFollower"]
@@ -28,8 +29,10 @@ _LYING = (math.pi / 2, -math.pi / 2)
 _LEANING = (math.pi / 4, -math.pi / 4)
 _WIDE = 0.9  # width over height from which a box may hold somebody who lies
 _NARROW = 0.5  # width over height below which nobody leans
+_SURE, _FILLS, _UPRIGHT = 0.9, 0.5, 0.5  # score, fit and turn of a pose that needs no second look
 _HOPE = 0.05  # score from which a square is worth a second look
 _ALIKE = 0.35  # OKS with the pose expected from which a pose that was followed is of the same person
+_STEP, _MOST_STEPS = 0.1, 3.0  # seconds in which limbs go as far as that allows; longer, as much further
 _SAME_SQUARE = 0.06  # of its side that a square may be off another and still show the same
 _FLIP, _FLIP_MEMORY = 2.1, 0.5  # radians that nobody turns within so many seconds
 
@@ -65,10 +68,16 @@ class _Memory:
 
 
 class PoseFollower:
-    """Reads the poses of one camera's tracks, frame after frame."""
+    """Reads the poses of one camera's tracks, frame after frame.
 
-    def __init__(self) -> None:
+    Args:
+        pacing: says who need not be read in a frame; without it everybody is.
+    """
+
+    def __init__(self, pacing: PosePacing | None = None) -> None:
+        self._pacing = pacing or PosePacing()
         self._memory: dict[str, _Memory] = {}
+        self._resting: set[str] = set()
         self._failed = 0
 
     def follow(
@@ -77,6 +86,7 @@ class PoseFollower:
         expected: Mapping[str, Box],
         estimator: PoseBackend,
         monotonic: float,
+        pressing: Set[str] = frozenset(),
     ) -> dict[str, Followed]:
         """Reads poses where the last ones lead to, without any detection.
 
@@ -85,15 +95,22 @@ class PoseFollower:
             expected: boxes (4,) in px, by track id, where people should be by now.
             estimator: what runs the network.
             monotonic: seconds of the frame.
+            pressing: ids of those who are to be read, however steady they are.
 
         Returns:
             By track id, the poses that are likely of the same person.
         """
+        self._resting = self._pacing.resting(expected, monotonic, pressing)
         for memory in self._memory.values():
             memory.tried = None
-        wanted = [(key, roi) for key, box in expected.items() if (roi := self._expected(key, box, monotonic))]
+        wanted = [
+            (key, roi)
+            for key, box in expected.items()
+            if key not in self._resting and (roi := self._expected(key, box, monotonic))
+        ]
         boxes = list(expected.values())
-        poses = self._read_all(image, [(expected[key], roi) for key, roi in wanted], boxes, estimator)
+        calm = [self._pacing.is_steady(key, monotonic) for key, _ in wanted]
+        poses = self._read_all(image, [(expected[key], roi) for key, roi in wanted], boxes, estimator, calm)
         followed = {}
         for (key, roi), pose in zip(wanted, poses, strict=True):
             memory, box = self._memory[key], expected[key]
@@ -103,14 +120,21 @@ class PoseFollower:
             if pose.score < estimator.min_score or not belongs(pose, box, boxes):
                 continue
             likeness = object_keypoint_similarity(
-                moved_landmarks(memory.landmarks, memory.box, box), pose.landmarks, area(box)
+                moved_landmarks(memory.landmarks, memory.box, box),
+                pose.landmarks,
+                area(box) * _allowance(monotonic - memory.monotonic),
             )
             if likeness >= _ALIKE:
                 new = moved_box(memory.box, memory.landmarks, pose.landmarks)
                 followed[key] = Followed(pose, new, likeness)
         recent = [key for key in expected if self._recent(key, monotonic) is not None]
-        self._failed = sum(key not in followed for key in recent)
+        self._failed = sum(key not in followed and key not in self._resting for key in recent)
         return followed
+
+    @property
+    def resting(self) -> Set[str]:
+        """Ids of those who were not read in the last `follow`, as their last poses are still right."""
+        return self._resting
 
     @property
     def failed(self) -> int:
@@ -123,19 +147,26 @@ class PoseFollower:
         tracks: Sequence[Track],
         estimator: PoseBackend,
         followed: Mapping[str, Followed] | None = None,
+        detected: bool = True,
     ) -> dict[str, Pose]:
-        """Reads the pose of everybody who is seen in this frame.
+        """Reads the pose of everybody who is seen in this frame, but of those who rest.
+
+        Somebody who was left out in `follow` is read all the same where the detector says otherwise: it does not
+        see the person, or the box has changed. `resting` says who was left out in the end.
 
         Args:
             image: (H, W, 3) uint8 BGR.
             tracks: people who were seen in this frame.
             estimator: what runs the network.
             followed: what `follow` gave for this frame.
+            detected: whether the detector ran in this frame.
 
         Returns:
             Poses by track id; nobody whose pose is weak or does not fit the box.
         """
         boxes = [_box(track) for track in tracks]
+        self._resting = {track.id for track in tracks if self._still_rests(track, detected)}
+        tracks = [track for track in tracks if track.id not in self._resting]
         found: dict[str, Pose] = {}
         # 1. Who was followed, as far as the pose is of the one who was detected.
         for track in tracks:
@@ -165,12 +196,24 @@ class PoseFollower:
 
     def drop(self, tracks: Iterable[str]) -> None:
         """Forgets tracks by id."""
+        tracks = list(tracks)
+        self._pacing.drop(tracks)
         for track in tracks:
             self._memory.pop(track, None)
 
     def rename(self, names: Mapping[str, str]) -> None:
         """Goes on with bodies under other ids, the new one by the old one."""
+        self._pacing.rename(names)
         rename(self._memory, names)
+        self._resting = {names.get(one, one) for one in self._resting}
+
+    def _still_rests(self, track: Track, detected: bool) -> bool:
+        """Whether somebody who was left out may be, now that the detector has or has not seen them."""
+        if track.id not in self._resting:
+            return False
+        if track.detection_box is None:
+            return not detected
+        return self._pacing.fits(track.id, track.box, track.last_monotonic)
 
     def _recent(self, track: str, monotonic: float, seconds: float = _MEMORY) -> _Memory | None:
         """What is known of a track whose last pose is not older than this."""
@@ -208,23 +251,42 @@ class PoseFollower:
         everybody: Sequence[Box],
         estimator: PoseBackend,
     ) -> dict[str, Pose]:
-        """Reads people from their boxes: every likely turn, then again where the best ones have the body."""
-        first = self._read(
-            image, [(track, roi) for track in tracks for roi in self._likely(track)], everybody, estimator
+        """Reads people from their boxes: upright, and where that is no clear pose in every likely turn.
+
+        Then again where the best ones have the body.
+        """
+        upright = self._read(
+            image, [(track, Roi.around(_box(track))) for track in tracks], everybody, estimator
         )
+        found = {}
+        for track in tracks:
+            (pose,) = upright[track.id]
+            if self._is_clear(pose, track) and self._is_good(pose, track, everybody, estimator):
+                found[track.id] = pose
+        tracks = [track for track in tracks if track.id not in found]
+        turned = [(track, roi) for track in tracks for roi in self._likely(track)]
+        first = self._read(image, turned, everybody, estimator)
         again = []
         for track in tracks:
             last = self._last(track)
+            first[track.id] += upright[track.id]
             best = sorted(first[track.id], key=lambda pose: -_merit(pose, track, last))[:2]
             again += [(track, pose.next_roi) for pose in best if pose.score >= _HOPE and pose.next_roi]
         second = self._read(image, again, everybody, estimator)
-        found = {}
         for track in tracks:
             last = self._last(track)
             pose = max(first[track.id] + second[track.id], key=lambda pose: _merit(pose, track, last))
             if self._is_good(pose, track, everybody, estimator):
                 found[track.id] = pose
         return found
+
+    def _is_clear(self, pose: Pose, track: Track) -> bool:
+        """Whether a pose that was read upright leaves no doubt: a sure one that fills a narrow box."""
+        box = _box(track)
+        if (box[2] - box[0]) >= _WIDE * (box[3] - box[1]) or pose.score < _SURE:
+            return False
+        turn = 0.0 if pose.next_roi is None else abs(math.remainder(pose.next_roi.angle, 2 * math.pi))
+        return turn < _UPRIGHT and fit(pose, box) >= _FILLS
 
     def _read(
         self,
@@ -246,16 +308,17 @@ class PoseFollower:
         wanted: Sequence[tuple[Box, Roi]],
         everybody: Sequence[Box],
         estimator: PoseBackend,
+        calm: Sequence[bool] | None = None,
     ) -> list[Pose]:
         """A pose for each box and square, the neighbours blanked, in one call."""
         if not wanted:
             return []
         company = [company_of(roi, box, everybody) for box, roi in wanted]
-        return estimator.estimate(image, [roi for _, roi in wanted], company)
+        return estimator.estimate(image, [roi for _, roi in wanted], company, calm)
 
     def _likely(self, track: Track) -> list[Roi]:
-        """Squares around a box: upright, lying to either side if wide, leaning if a pose was just lost."""
-        box, angles = _box(track), [0.0]
+        """Squares around a box that are not upright: lying if it is wide, leaning if a pose was just lost."""
+        box, angles = _box(track), list[float]()
         if (box[2] - box[0]) >= _WIDE * (box[3] - box[1]):
             angles += _LYING
         just_lost = self._recent(track.id, track.last_monotonic) is not None
@@ -267,6 +330,7 @@ class PoseFollower:
         memory = self._memory.setdefault(track.id, _Memory())
         memory.tried = None
         if pose is None:
+            self._pacing.miss(track.id, track.last_monotonic)
             if self._may_search(track):  # it was, in vain
                 memory.failed = track.last_monotonic
                 memory.wait = min(max(2.0 * memory.wait, _RETRY[0]), _RETRY[1])
@@ -275,6 +339,12 @@ class PoseFollower:
         memory.roi = memory.last = pose.next_roi
         memory.landmarks, memory.box = pose.landmarks, _box(track)
         memory.monotonic, memory.failed, memory.wait = track.last_monotonic, -math.inf, 0.0
+        self._pacing.see(track.id, pose.landmarks, pose.score, track.box, track.last_monotonic)
+
+
+def _allowance(passed: float) -> float:
+    """By how much larger a body is taken to be for its likeness with a pose of so many seconds ago."""
+    return min(max(passed / _STEP, 1.0), _MOST_STEPS) ** 2
 
 
 def _box(track: Track) -> npt.NDArray[np.float32]:

@@ -109,12 +109,14 @@ class Pose:
         world: (33, 3) float32 metres from the middle of the hips; x to the right and y down in the image.
         score: probability 0..1 that there is a person in the crop.
         next_roi: where the body is, for the crop of the next frame.
+        moved: whether it was read in an earlier frame, and has only been moved with the person's box since.
     """
 
     landmarks: Floats
     world: Floats
     score: float
     next_roi: Roi | None = None
+    moved: bool = False
 
 
 class PoseBackend(Protocol):
@@ -125,7 +127,11 @@ class PoseBackend(Protocol):
         """`Pose.score` from which a pose is to be used."""
 
     def estimate(
-        self, image: Image, rois: Sequence[Roi], company: Sequence[Company | None] | None = None
+        self,
+        image: Image,
+        rois: Sequence[Roi],
+        company: Sequence[Company | None] | None = None,
+        steady: Sequence[bool] | None = None,
     ) -> list[Pose]:
         """Reads the person in each square.
 
@@ -133,6 +139,8 @@ class PoseBackend(Protocol):
             image: (H, W, 3) uint8 BGR.
             rois: squares, in px of the image; they may reach beyond it.
             company: who stands close to the person of each square; None where nobody does.
+            steady: whether the person of each square was steady of late, so that a lighter network will do;
+                None where nobody was.
 
         Returns:
             One pose a square, in the same order, however weak.
@@ -177,7 +185,11 @@ class PoseEstimator:
         self._size = int(inputs[0].shape[1])
 
     def estimate(
-        self, image: Image, rois: Sequence[Roi], company: Sequence[Company | None] | None = None
+        self,
+        image: Image,
+        rois: Sequence[Roi],
+        company: Sequence[Company | None] | None = None,
+        steady: Sequence[bool] | None = None,  # noqa: ARG002 (one network for all)
     ) -> list[Pose]:
         """Reads the person in each square; see `PoseBackend`."""
         beside = [None] * len(rois) if company is None else company
