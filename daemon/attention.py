@@ -1,4 +1,4 @@
-"""Who must be looked at in every frame, whatever their pose says: because of what they do, or may be doing."""
+"""Who must be looked at in every frame, however steady: because of what they do, or may be doing."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def needing_attention(scene: Scene, pending: Set[str]) -> set[str]:
         scene: the last frame's.
         pending: ids of those of whom a rule has seen something, and has not decided yet.
     """
-    return {one.track.id for one in scene.people if one.track.id in pending or not _is_calm(one, scene)}
+    return {one.track.id for one in scene.people if one.track.id in pending or not _is_calm(one)}
 
 
-def _is_calm(person: Person, scene: Scene) -> bool:
+def _is_calm(person: Person) -> bool:
     if person.action not in _CALM:
         return False
     scores = person.scores

@@ -169,6 +169,7 @@ def _load_estimator(settings: PoseConfig) -> PoseBackend:
     if settings.backend == "mediapipe":
         from tracker.mediapipe_pose import MediapipePoseEstimator
 
+        name = "full" if name == "auto" else name
         return MediapipePoseEstimator(variant=name, min_score=settings.min_score)
     if name == "auto":
         return _load_auto(settings.min_score)

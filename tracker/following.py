@@ -151,8 +151,8 @@ class PoseFollower:
     ) -> dict[str, Pose]:
         """Reads the pose of everybody who is seen in this frame, but of those who rest.
 
-        Somebody who was left out in `follow` is read all the same where the detector says otherwise: it does not
-        see the person, or the box has changed. `resting` says who was left out in the end.
+        Somebody who was left out in `follow` is read all the same where the detector does not see the person, or
+        sees another shape. `resting` says who was left out in the end.
 
         Args:
             image: (H, W, 3) uint8 BGR.
@@ -212,6 +212,8 @@ class PoseFollower:
         if track.id not in self._resting:
             return False
         if track.detection_box is None:
+            if detected:  # from now on the pose says where the person is
+                self._pacing.miss(track.id, track.last_monotonic)
             return not detected
         return self._pacing.fits(track.id, track.box, track.last_monotonic)
 

@@ -28,6 +28,7 @@ _SHOULDERS = [Landmark.LEFT_SHOULDER, Landmark.RIGHT_SHOULDER]
 _HIPS = [Landmark.LEFT_HIP, Landmark.RIGHT_HIP]
 _WRISTS = [Landmark.LEFT_WRIST, Landmark.RIGHT_WRIST]
 _VISIBLE = 0.5
+_HIGH = 0.1  # body heights below the shoulders
 _CORE = [Landmark.NOSE, *_SHOULDERS, *_HIPS]  # what does not swing in walking
 _LIMBS = [number for number in range(LANDMARKS) if number not in _CORE]
 _VISIBLE = 0.5
@@ -40,8 +41,8 @@ _TOLERANCE = 0.02  # seconds by which a frame may come early: cameras are not ex
 class Steadiness:
     """What still counts as steady, from one reading to the next.
 
-    The limits of changes are pairs: what is noise however short the time, and what may be added a second. They
-    lie where 97 of 100 changes of people who walk about in PETS09-S2L1 are below; in a fall most are above.
+    The limits of changes are pairs: what is noise however short the time, and what may be added a second.
+    Of changes of people who walk about (PETS09-S2L1) 97 of 100 are below them, in a fall most are above.
 
     Attributes:
         age: seconds for which somebody must have been known.
@@ -52,6 +53,7 @@ class Steadiness:
         drop: body heights by which hips or head come down.
         reshape: change of the logarithm of the box's width over its height.
         reach: body heights of a wrist, seen from the shoulders.
+        gesture: the same of a wrist that is, or was, no more than a tenth below the shoulders, as in a blow.
         raised: body heights by which a wrist may be above the shoulders.
     """
 
@@ -63,6 +65,7 @@ class Steadiness:
     drop: tuple[float, float] = (0.05, 0.3)
     reshape: tuple[float, float] = (0.08, 0.6)
     reach: tuple[float, float] = (0.2, 0.6)
+    gesture: tuple[float, float] = (0.06, 0.2)
     raised: float = 0.1
 
 
@@ -143,7 +146,7 @@ class PosePacing:
         known.landmarks, known.box, known.compared = landmarks, box, monotonic
 
     def fits(self, track: str, box: Box, monotonic: float) -> bool:
-        """Whether the box (4,) of somebody who is not read in a frame is what their last one led to expect."""
+        """Whether the box (4,) of somebody who is not read is what their last one led to expect."""
         known = self._people.get(track)
         return known is not None and self._keeps_shape(known, box, monotonic - known.compared)
 
@@ -178,7 +181,8 @@ class PosePacing:
             return False
         if abs(math.remainder(now.angle - before.angle, 2 * math.pi)) > _within(limits.turn, passed):
             return False
-        if _reach(landmarks, known.landmarks, now, before) > _within(limits.reach, passed) * size:
+        low, high = _reach(landmarks, known.landmarks, now, before, size)
+        if low > _within(limits.reach, passed) * size or high > _within(limits.gesture, passed) * size:
             return False
         return _core_likeness(known, landmarks, box) >= limits.likeness
 
@@ -227,13 +231,20 @@ def _core_likeness(known: _Reader, landmarks: Landmarks, box: Box) -> float:
     return object_keypoint_similarity(expected, landmarks, area(box))
 
 
-def _reach(landmarks: Landmarks, old: Landmarks, now: _Torso, before: _Torso) -> float:
-    """Px by which the faster wrist that both poses show has moved, seen from the shoulders."""
+def _reach(
+    landmarks: Landmarks, old: Landmarks, now: _Torso, before: _Torso, size: float
+) -> tuple[float, float]:
+    """Px by which the fastest wrist that both poses show has moved, seen from the shoulders.
+
+    That of all wrists, and that of those which are no more than a tenth of the body below the shoulders.
+    """
     shown = (landmarks[_WRISTS, 3] >= _VISIBLE) & (old[_WRISTS, 3] >= _VISIBLE)
     if not shown.any():
-        return 0.0
-    step = (landmarks[_WRISTS, :2] - now.shoulders) - (old[_WRISTS, :2] - before.shoulders)
-    return float(np.hypot(step[shown, 0], step[shown, 1]).max())
+        return 0.0, 0.0
+    place, was = landmarks[_WRISTS, :2] - now.shoulders, old[_WRISTS, :2] - before.shoulders
+    step = np.where(shown, np.hypot(*(place - was).T), 0.0)
+    high = np.minimum(place[:, 1], was[:, 1]) < _HIGH * size
+    return float(step.max()), float(np.where(high, step, 0.0).max())
 
 
 def _is_raised(landmarks: Landmarks, box: Box, limit: float) -> bool:

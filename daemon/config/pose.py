@@ -26,14 +26,14 @@ class PoseConfig(ConfigModel):
         default="auto",
         title="Model",
         min_length=1,
-        description="auto (lite for who is upright, and small in the picture or steady; full for all others), full, "
-        "lite (half the time, less exact), heavy, or with onnx the path of an ONNX file.",
+        description="auto (lite for who is upright and steady, full for all others), full, lite "
+        "(half the time, less exact), heavy, or with onnx the path of an ONNX file.",
     )
     steady_rate: float = Field(
         default=4.0,
         title="Readings of steady people a second",
-        description="Who stands, sits, lies or walks evenly is read so often; whoever moves otherwise, is new or may "
-        "be about to raise an alert, in every frame. 0 reads everybody in every frame.",
+        description="Who stands, sits, lies or walks evenly is read so often; whoever moves otherwise, is "
+        "new or may be about to raise an alert, in every frame. 0 reads everybody in every frame.",
         ge=0.0,
         le=30.0,
     )
