@@ -125,7 +125,7 @@ class Tracker:
             appearance: (N, 120) float32 of `tracker.appearance.describe` for them; None goes by motion alone.
             poses: by id, the box (4,) px that the person's pose leads to and its likeness (OKS) 0..1 with the
                 pose expected, of those whose poses were followed.
-            coasting: ids of those whose poses were not read: they go on as predicted where nothing is detected.
+            coasting: ids of those whose poses were not read: who is not detected goes on as predicted.
 
         Returns:
             Tracks that live in this frame (tentative, confirmed, lost), and once those just removed.

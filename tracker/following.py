@@ -59,6 +59,7 @@ class _Memory:
 
     roi: Roi | None = None
     tried: Roi | None = None
+    found: Pose | None = None
     last: Roi | None = None
     landmarks: npt.NDArray[np.float32] | None = None
     box: Box | None = None
@@ -102,19 +103,19 @@ class PoseFollower:
         """
         self._resting = self._pacing.resting(expected, monotonic, pressing)
         for memory in self._memory.values():
-            memory.tried = None
+            memory.tried = memory.found = None
         wanted = [
             (key, roi)
             for key, box in expected.items()
             if key not in self._resting and (roi := self._expected(key, box, monotonic))
         ]
         boxes = list(expected.values())
-        calm = [self._pacing.is_steady(key, monotonic) for key, _ in wanted]
+        calm = [self._pacing.is_calm(key, monotonic) for key, _ in wanted]
         poses = self._read_all(image, [(expected[key], roi) for key, roi in wanted], boxes, estimator, calm)
         followed = {}
         for (key, roi), pose in zip(wanted, poses, strict=True):
             memory, box = self._memory[key], expected[key]
-            memory.tried = roi
+            memory.tried, memory.found = roi, pose
             assert memory.landmarks is not None
             assert memory.box is not None
             if pose.score < estimator.min_score or not belongs(pose, box, boxes):
@@ -151,8 +152,8 @@ class PoseFollower:
     ) -> dict[str, Pose]:
         """Reads the pose of everybody who is seen in this frame, but of those who rest.
 
-        Somebody who was left out in `follow` is read all the same where the detector does not see the person, or
-        sees another shape. `resting` says who was left out in the end.
+        Somebody who was left out in `follow` is read all the same where the detector does not see the person,
+        or sees another shape. `resting` says who was left out in the end.
 
         Args:
             image: (H, W, 3) uint8 BGR.
@@ -173,6 +174,10 @@ class PoseFollower:
             one = followed.get(track.id) if followed else None
             if one is not None and belongs(one.pose, _box(track), boxes):
                 found[track.id] = one.pose
+            else:  # unlike the one expected, but may well be of this body
+                tried = self._tried(track)
+                if tried is not None and self._is_good(tried, track, boxes, estimator):
+                    found[track.id] = tried
         # 2. Where the last pose says that the body is, moved with the box.
         following = [
             (track, roi)
@@ -236,6 +241,14 @@ class PoseFollower:
         # Sizes of boxes jump when arms or legs are hidden: half of a change is taken for real.
         scale = float(np.clip(math.sqrt(extent / old_extent), 0.8, 1.25))
         return memory.roi.moved(x - old_x, y - old_y, scale)
+
+    def _tried(self, track: Track) -> Pose | None:
+        """What `follow` read of somebody, where the detector says the same of where the body is."""
+        memory = self._memory.get(track.id)
+        if memory is None or memory.found is None:
+            return None
+        roi = self._expected(track.id, _box(track), track.last_monotonic)
+        return memory.found if roi is not None and _same(roi, memory.tried) else None
 
     def _last(self, track: Track) -> Roi | None:
         """The square of the track's last pose, while it tells where the head is."""
@@ -330,7 +343,7 @@ class PoseFollower:
 
     def _remember(self, track: Track, pose: Pose | None) -> None:
         memory = self._memory.setdefault(track.id, _Memory())
-        memory.tried = None
+        memory.tried = memory.found = None
         if pose is None:
             self._pacing.miss(track.id, track.last_monotonic)
             if self._may_search(track):  # it was, in vain

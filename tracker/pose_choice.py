@@ -9,15 +9,15 @@ from tracker.pose import Company, Image, Pose, PoseBackend, Roi
 
 __all__ = ["ChosenPoseEstimator"]
 
-_SMALL = 160.0  # px: side of a square that is scaled up so much that the full network sees no more in it
 _UPRIGHT = math.radians(40.0)  # turn of a square from which somebody leans, falls or lies
 
 
 class ChosenPoseEstimator:
     """Reads each square with the network that it needs: a `tracker.pose.PoseBackend`.
 
-    The light network reads those who are upright, and small in the picture or steady of late; the full one
-    whoever lies, leans, falls, is new, or is close and moves.
+    The light network reads those who are upright and of whom nothing has changed of late; the full one whoever
+    lies, leans, falls, waves or fights, or is looked for. How large somebody is in the picture does not matter:
+    the light network is off by the same share of the body's height for all (docs/results.md).
 
     Args:
         full: the network for those who need it.
@@ -54,4 +54,4 @@ class ChosenPoseEstimator:
 
 
 def _is_light(roi: Roi, steady: bool) -> bool:
-    return abs(math.remainder(roi.angle, 2 * math.pi)) < _UPRIGHT and (steady or roi.side <= _SMALL)
+    return steady and abs(math.remainder(roi.angle, 2 * math.pi)) < _UPRIGHT

@@ -113,11 +113,12 @@ class PosePacing:
         known = self._people.get(track)
         if known is None:
             return False
-        limits = self._limits
-        return (
-            monotonic - known.since >= limits.age - _TOLERANCE
-            and monotonic - known.restless >= limits.calm - _TOLERANCE
-        )
+        return monotonic - known.since >= self._limits.age - _TOLERANCE and self.is_calm(track, monotonic)
+
+    def is_calm(self, track: str, monotonic: float) -> bool:
+        """Whether nothing about somebody has changed of late, or they have only just come and nothing yet."""
+        known = self._people.get(track)
+        return known is not None and monotonic - known.restless >= self._limits.calm - _TOLERANCE
 
     def see(self, track: str, landmarks: Landmarks, score: float, box: Box, monotonic: float) -> None:
         """Takes a reading.
