@@ -284,7 +284,9 @@ class PoseFollower:
         again = []
         for track in tracks:
             last = self._last(track)
-            first[track.id] += upright[track.id]
+            memory = self._memory.get(track.id)
+            tried = [memory.found] if memory is not None and memory.found is not None else []
+            first[track.id] += upright[track.id] + tried
             best = sorted(first[track.id], key=lambda pose: -_merit(pose, track, last))[:2]
             again += [(track, pose.next_roi) for pose in best if pose.score >= _HOPE and pose.next_roi]
         second = self._read(image, again, everybody, estimator)

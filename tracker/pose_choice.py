@@ -9,15 +9,15 @@ from tracker.pose import Company, Image, Pose, PoseBackend, Roi
 
 __all__ = ["ChosenPoseEstimator"]
 
+_SMALL = 256.0  # px: side of a square in which the picture has no more to show than the networks take
 _UPRIGHT = math.radians(40.0)  # turn of a square from which somebody leans, falls or lies
 
 
 class ChosenPoseEstimator:
     """Reads each square with the network that it needs: a `tracker.pose.PoseBackend`.
 
-    The light network reads those who are upright and of whom nothing has changed of late; the full one whoever
-    lies, leans, falls, waves or fights, or is looked for. How large somebody is in the picture does not matter:
-    the light network is off by the same share of the body's height for all (docs/results.md).
+    The light network reads those who are upright, small in the picture, and of whom nothing has changed of late;
+    the full one whoever is large, lies, leans, falls, waves or fights, or is looked for.
 
     Args:
         full: the network for those who need it.
@@ -54,4 +54,4 @@ class ChosenPoseEstimator:
 
 
 def _is_light(roi: Roi, steady: bool) -> bool:
-    return steady and abs(math.remainder(roi.angle, 2 * math.pi)) < _UPRIGHT
+    return steady and roi.side <= _SMALL and abs(math.remainder(roi.angle, 2 * math.pi)) < _UPRIGHT

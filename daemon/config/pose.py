@@ -26,7 +26,7 @@ class PoseConfig(ConfigModel):
         default="auto",
         title="Model",
         min_length=1,
-        description="auto (lite for who is upright and steady, full for all others), full, lite "
+        description="auto (lite for who is small, upright and steady, full for others), full, lite "
         "(half the time, less exact), heavy, or with onnx the path of an ONNX file.",
     )
     steady_rate: float = Field(

@@ -38,21 +38,22 @@ def networks() -> tuple[_Network, _Network]:
 
 
 @pytest.mark.parametrize(
-    ("angle", "steady", "light"),
+    ("angle", "side", "steady", "light"),
     [
-        (0.1, True, True),
-        (-0.3, True, True),
-        (0.1, False, False),  # new, or moves otherwise than evenly
-        (1.5, True, False),  # lies
-        (-0.9, True, False),  # leans far over
-        (6.2, True, True),  # a whole turn is none
+        (0.1, 200, True, True),
+        (-0.3, 200, True, True),
+        (0.1, 200, False, False),  # new, or moves otherwise than evenly
+        (1.5, 200, True, False),  # lies
+        (-0.9, 200, True, False),  # leans far over
+        (0.1, 300, True, False),  # close to the camera
+        (6.2, 200, True, True),  # a whole turn is none
     ],
 )
-def test_the_light_network_reads_who_is_upright_and_steady(
-    networks: tuple[_Network, _Network], angle: float, steady: bool, light: bool
+def test_the_light_network_reads_who_is_upright_small_and_steady(
+    networks: tuple[_Network, _Network], angle: float, side: float, steady: bool, light: bool
 ) -> None:
     full, lite = networks
-    ChosenPoseEstimator(full, lite).estimate(IMAGE, [Roi(50, 50, 300, angle)], None, [steady])
+    ChosenPoseEstimator(full, lite).estimate(IMAGE, [Roi(50, 50, side, angle)], None, [steady])
     assert (len(full.calls), len(lite.calls)) == (int(not light), int(light))
 
 
@@ -60,7 +61,7 @@ def test_poses_come_in_the_order_of_the_squares_each_with_its_company(
     networks: tuple[_Network, _Network],
 ) -> None:
     full, lite = networks
-    rois = [Roi(float(n), 50, 300) for n in range(5)]
+    rois = [Roi(float(n), 50, 200) for n in range(5)]
     beside = [Company(np.full(4, n), np.zeros((0, 4))) if n % 2 else None for n in range(5)]
     poses = ChosenPoseEstimator(full, lite).estimate(IMAGE, rois, beside, [True, False, True, True, False])
     assert [pose.next_roi for pose in poses] == rois
