@@ -16,8 +16,8 @@ _UPRIGHT = math.radians(40.0)  # turn of a square from which somebody leans, fal
 class ChosenPoseEstimator:
     """Reads each square with the network that it needs: a `tracker.pose.PoseBackend`.
 
-    The light network reads those who are upright, small in the picture, and of whom nothing has changed of late;
-    the full one whoever is large, lies, leans, falls, waves or fights, or is looked for.
+    The light network reads those who are upright, small in the picture, and of whom nothing has changed of
+    late; the full one whoever is large, lies, leans, falls, waves or fights, or is looked for.
 
     Args:
         full: the network for those who need it.
