@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ from tracker.pose_pacing import PosePacing
 from tracker.tracks import Track, rename
 
 __all__ = ["Followed", "PoseFollower"]
+
+Picture: TypeAlias = npt.NDArray[np.uint8] | Callable[[], npt.NDArray[np.uint8]]
 
 _MEMORY = 1.0  # seconds for which a last pose tells where to look
 _RETRY = (0.1, 1.0)  # seconds between two searches in vain: at first, and in the end
@@ -83,7 +86,7 @@ class PoseFollower:
 
     def follow(
         self,
-        image: npt.NDArray[np.uint8],
+        image: Picture,
         expected: Mapping[str, Box],
         estimator: PoseBackend,
         monotonic: float,
@@ -92,7 +95,7 @@ class PoseFollower:
         """Reads poses where the last ones lead to, without any detection.
 
         Args:
-            image: (H, W, 3) uint8 BGR.
+            image: (H, W, 3) uint8 BGR, or what gives it: it is asked for where somebody is read.
             expected: boxes (4,) in px, by track id, where people should be by now.
             estimator: what runs the network.
             monotonic: seconds of the frame.
@@ -144,7 +147,7 @@ class PoseFollower:
 
     def estimate(
         self,
-        image: npt.NDArray[np.uint8],
+        image: Picture,
         tracks: Sequence[Track],
         estimator: PoseBackend,
         followed: Mapping[str, Followed] | None = None,
@@ -156,7 +159,7 @@ class PoseFollower:
         or sees another shape. `resting` says who was left out in the end.
 
         Args:
-            image: (H, W, 3) uint8 BGR.
+            image: (H, W, 3) uint8 BGR, or what gives it: it is asked for where somebody is read.
             tracks: people who were seen in this frame.
             estimator: what runs the network.
             followed: what `follow` gave for this frame.
@@ -261,7 +264,7 @@ class PoseFollower:
 
     def _search(
         self,
-        image: npt.NDArray[np.uint8],
+        image: Picture,
         tracks: Sequence[Track],
         everybody: Sequence[Box],
         estimator: PoseBackend,
@@ -307,7 +310,7 @@ class PoseFollower:
 
     def _read(
         self,
-        image: npt.NDArray[np.uint8],
+        image: Picture,
         wanted: Sequence[tuple[Track, Roi]],
         everybody: Sequence[Box],
         estimator: PoseBackend,
@@ -321,7 +324,7 @@ class PoseFollower:
 
     def _read_all(
         self,
-        image: npt.NDArray[np.uint8],
+        image: Picture,
         wanted: Sequence[tuple[Box, Roi]],
         everybody: Sequence[Box],
         estimator: PoseBackend,
@@ -331,7 +334,8 @@ class PoseFollower:
         if not wanted:
             return []
         company = [company_of(roi, box, everybody) for box, roi in wanted]
-        return estimator.estimate(image, [roi for _, roi in wanted], company, calm)
+        pixels = image() if callable(image) else image
+        return estimator.estimate(pixels, [roi for _, roi in wanted], company, calm)
 
     def _likely(self, track: Track) -> list[Roi]:
         """Squares around a box that are not upright: lying if it is wide, leaning if a pose was just lost."""
