@@ -8,36 +8,27 @@ wide also lying to either side. Who stands close by is blanked in the crop.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from tracker.fitting import Box, area, belongs, company_of, fit, moved_box, moved_landmarks, place
+from tracker.fitting import Box, area, belongs, moved_box, moved_landmarks, place
 from tracker.oks import object_keypoint_similarity
 from tracker.pose import Pose, PoseBackend, Roi
 from tracker.pose_pacing import PosePacing
+from tracker.pose_search import Picture, Sought, is_good, read_all, search
 from tracker.tracks import Track, rename
 
 __all__ = ["Followed", "PoseFollower"]
 
-Picture: TypeAlias = npt.NDArray[np.uint8] | Callable[[], npt.NDArray[np.uint8]]
-
 _MEMORY = 1.0  # seconds for which a last pose tells where to look
 _RETRY = (0.1, 1.0)  # seconds between two searches in vain: at first, and in the end
-_LYING = (math.pi / 2, -math.pi / 2)
-_LEANING = (math.pi / 4, -math.pi / 4)
-_WIDE = 0.9  # width over height from which a box may hold somebody who lies
-_NARROW = 0.5  # width over height below which nobody leans
-_SURE, _FILLS, _UPRIGHT = 0.9, 0.5, 0.5  # score, fit and turn of a pose that needs no second look
-_HOPE = 0.05  # score from which a square is worth a second look
 _ALIKE = 0.35  # OKS with the pose expected from which a pose that was followed is of the same person
 _STEP, _MOST_STEPS = 0.1, 3.0  # seconds in which limbs go as far as that allows; longer, as much further
 _SAME_SQUARE = 0.06  # of its side that a square may be off another and still show the same
-_FLIP, _FLIP_MEMORY = 2.1, 0.5  # radians that nobody turns within so many seconds
+_FLIP_MEMORY = 0.5  # seconds within which nobody turns head over heels
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +105,7 @@ class PoseFollower:
         ]
         boxes = list(expected.values())
         calm = [self._pacing.is_calm(key, monotonic) for key, _ in wanted]
-        poses = self._read_all(image, [(expected[key], roi) for key, roi in wanted], boxes, estimator, calm)
+        poses = read_all(image, [(expected[key], roi) for key, roi in wanted], boxes, estimator, calm)
         followed = {}
         for (key, roi), pose in zip(wanted, poses, strict=True):
             memory, box = self._memory[key], expected[key]
@@ -179,7 +170,7 @@ class PoseFollower:
                 found[track.id] = one.pose
             else:  # unlike the one expected, but may well be of this body
                 tried = self._tried(track)
-                if tried is not None and self._is_good(tried, track, boxes, estimator):
+                if tried is not None and is_good(tried, _box(track), self._last(track), boxes, estimator):
                     found[track.id] = tried
         # 2. Where the last pose says that the body is, moved with the box.
         following = [
@@ -189,14 +180,14 @@ class PoseFollower:
             and (roi := self._expected(track.id, _box(track), track.last_monotonic))
             and not _same(roi, self._memory[track.id].tried)
         ]
-        read = self._read_all(image, [(_box(track), roi) for track, roi in following], boxes, estimator)
+        read = read_all(image, [(_box(track), roi) for track, roi in following], boxes, estimator)
         for (track, _), pose in zip(following, read, strict=True):
-            if self._is_good(pose, track, boxes, estimator):
+            if is_good(pose, _box(track), self._last(track), boxes, estimator):
                 found[track.id] = pose
         # 3. Who is new, was lost, or whose pose has gone over to a neighbour: from the box.
         wanted = [track for track in tracks if track.id not in found and self._may_search(track)]
         if wanted:
-            found |= self._search(image, wanted, boxes, estimator)
+            found |= search(image, [self._sought(track) for track in wanted], boxes, estimator)
         # 4. What the next frame needs.
         for track in tracks:
             self._remember(track, found.get(track.id))
@@ -230,12 +221,6 @@ class PoseFollower:
         memory = self._memory.get(track)
         return memory if memory is not None and monotonic - memory.monotonic <= seconds else None
 
-    def _is_good(self, pose: Pose, track: Track, everybody: Sequence[Box], estimator: PoseBackend) -> bool:
-        """Whether a pose is sure enough, the right way up, and of this person."""
-        if pose.score < estimator.min_score or _flipped(pose, self._last(track)):
-            return False
-        return belongs(pose, _box(track), everybody)
-
     def _expected(self, track: str, box: Box, monotonic: float) -> Roi | None:
         memory = self._recent(track, monotonic)
         if memory is None or memory.roi is None or memory.box is None:
@@ -262,90 +247,16 @@ class PoseFollower:
         memory = self._memory.get(track.id)
         return memory is None or track.last_monotonic - memory.failed >= memory.wait - 1e-6
 
-    def _search(
-        self,
-        image: Picture,
-        tracks: Sequence[Track],
-        everybody: Sequence[Box],
-        estimator: PoseBackend,
-    ) -> dict[str, Pose]:
-        """Reads people from their boxes: upright, and where that is no clear pose in every likely turn.
-
-        Then again where the best ones have the body.
-        """
-        upright = self._read(
-            image, [(track, Roi.around(_box(track))) for track in tracks], everybody, estimator
+    def _sought(self, track: Track) -> Sought:
+        """What is known of somebody whose pose has to be looked for."""
+        memory = self._memory.get(track.id)
+        return Sought(
+            track.id,
+            _box(track),
+            self._last(track),
+            just_lost=self._recent(track.id, track.last_monotonic) is not None,
+            tried=None if memory is None else memory.found,
         )
-        found = {}
-        for track in tracks:
-            (pose,) = upright[track.id]
-            if self._is_clear(pose, track) and self._is_good(pose, track, everybody, estimator):
-                found[track.id] = pose
-        tracks = [track for track in tracks if track.id not in found]
-        turned = [(track, roi) for track in tracks for roi in self._likely(track)]
-        first = self._read(image, turned, everybody, estimator)
-        again = []
-        for track in tracks:
-            last = self._last(track)
-            memory = self._memory.get(track.id)
-            tried = [memory.found] if memory is not None and memory.found is not None else []
-            first[track.id] += upright[track.id] + tried
-            best = sorted(first[track.id], key=lambda pose: -_merit(pose, track, last))[:2]
-            again += [(track, pose.next_roi) for pose in best if pose.score >= _HOPE and pose.next_roi]
-        second = self._read(image, again, everybody, estimator)
-        for track in tracks:
-            last = self._last(track)
-            pose = max(first[track.id] + second[track.id], key=lambda pose: _merit(pose, track, last))
-            if self._is_good(pose, track, everybody, estimator):
-                found[track.id] = pose
-        return found
-
-    def _is_clear(self, pose: Pose, track: Track) -> bool:
-        """Whether a pose that was read upright leaves no doubt: a sure one that fills a narrow box."""
-        box = _box(track)
-        if (box[2] - box[0]) >= _WIDE * (box[3] - box[1]) or pose.score < _SURE:
-            return False
-        turn = 0.0 if pose.next_roi is None else abs(math.remainder(pose.next_roi.angle, 2 * math.pi))
-        return turn < _UPRIGHT and fit(pose, box) >= _FILLS
-
-    def _read(
-        self,
-        image: Picture,
-        wanted: Sequence[tuple[Track, Roi]],
-        everybody: Sequence[Box],
-        estimator: PoseBackend,
-    ) -> dict[str, list[Pose]]:
-        """All poses of each track, in one call."""
-        poses: dict[str, list[Pose]] = defaultdict(list)
-        read = self._read_all(image, [(_box(track), roi) for track, roi in wanted], everybody, estimator)
-        for (track, _), pose in zip(wanted, read, strict=True):
-            poses[track.id].append(pose)
-        return poses
-
-    def _read_all(
-        self,
-        image: Picture,
-        wanted: Sequence[tuple[Box, Roi]],
-        everybody: Sequence[Box],
-        estimator: PoseBackend,
-        calm: Sequence[bool] | None = None,
-    ) -> list[Pose]:
-        """A pose for each box and square, the neighbours blanked, in one call."""
-        if not wanted:
-            return []
-        company = [company_of(roi, box, everybody) for box, roi in wanted]
-        pixels = image() if callable(image) else image
-        return estimator.estimate(pixels, [roi for _, roi in wanted], company, calm)
-
-    def _likely(self, track: Track) -> list[Roi]:
-        """Squares around a box that are not upright: lying if it is wide, leaning if a pose was just lost."""
-        box, angles = _box(track), list[float]()
-        if (box[2] - box[0]) >= _WIDE * (box[3] - box[1]):
-            angles += _LYING
-        just_lost = self._recent(track.id, track.last_monotonic) is not None
-        if just_lost and (box[2] - box[0]) >= _NARROW * (box[3] - box[1]):
-            angles += _LEANING
-        return [Roi.around(box, angle) for angle in angles]
 
     def _remember(self, track: Track, pose: Pose | None) -> None:
         memory = self._memory.setdefault(track.id, _Memory())
@@ -370,21 +281,6 @@ def _allowance(passed: float) -> float:
 
 def _box(track: Track) -> npt.NDArray[np.float32]:
     return track.box if track.detection_box is None else track.detection_box
-
-
-def _merit(pose: Pose, track: Track, last: Roi | None) -> float:
-    """Tells the better of two poses of one person: the surer one, of those that fill the box alike.
-
-    One that has the head where the feet were a moment ago is none.
-    """
-    return 0.0 if _flipped(pose, last) else pose.score * (0.2 + fit(pose, _box(track)))
-
-
-def _flipped(pose: Pose, last: Roi | None) -> bool:
-    """Whether a pose has its head where the feet were in the square of a moment ago."""
-    if last is None or pose.next_roi is None:
-        return False
-    return abs(math.remainder(pose.next_roi.angle - last.angle, 2 * math.pi)) > _FLIP
 
 
 def _same(roi: Roi, other: Roi | None) -> bool:
