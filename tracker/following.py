@@ -27,6 +27,7 @@ _MEMORY = 1.0  # seconds for which a last pose tells where to look
 _RETRY = (0.1, 1.0)  # seconds between two searches in vain: at first, and in the end
 _ALIKE = 0.35  # OKS with the pose expected from which a pose that was followed is of the same person
 _STEP, _MOST_STEPS = 0.1, 3.0  # seconds in which limbs go as far as that allows; longer, as much further
+_SURE = 0.9  # score from which a pose that is unlike the one expected may be taken without another look
 _SAME_SQUARE = 0.06  # of its side that a square may be off another and still show the same
 _FLIP_MEMORY = 0.5  # seconds within which nobody turns head over heels
 
@@ -231,9 +232,9 @@ class PoseFollower:
         return memory.roi.moved(x - old_x, y - old_y, scale)
 
     def _tried(self, track: Track) -> Pose | None:
-        """What `follow` read of somebody, where the detector says the same of where the body is."""
+        """What `follow` surely read of somebody, where the detector says the same of where the body is."""
         memory = self._memory.get(track.id)
-        if memory is None or memory.found is None:
+        if memory is None or memory.found is None or memory.found.score < _SURE:
             return None
         roi = self._expected(track.id, _box(track), track.last_monotonic)
         return memory.found if roi is not None and _same(roi, memory.tried) else None
