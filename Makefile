@@ -20,7 +20,7 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 setup: $(VENV)/.installed ## virtual environment, install, weights
-	$(BIN)/posewatch models fetch pose_full
+	$(BIN)/posewatch models fetch
 
 demo: setup      ## real footage as an RTSP camera, a broker, the daemon: about 40 seconds
 	$(BIN)/posewatch demo $(DEMO_ARGS)

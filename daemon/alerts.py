@@ -61,6 +61,11 @@ class AlertEngine:
         """Names of the rules that are ON."""
         return tuple(name for name, situations in self._rules.items() if situations.is_on)
 
+    @property
+    def pending(self) -> set[str]:
+        """Tracks of whom a rule about what people do has seen something, and has not decided yet."""
+        return {track for one in self._rules.values() for track in one.pending}
+
     def evaluate(self, scene: Scene) -> list[Message]:
         """What this scene raises, updates and clears."""
         blind = self._is_after_pause(scene.monotonic)

@@ -7,6 +7,7 @@ thread, and the weights are in memory once.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -17,7 +18,8 @@ from daemon.model_files import Stamp, model_files, stamp_of
 from daemon.model_versions import model_versions
 from tracker.detector import Detector
 from tracker.pose import PoseBackend, PoseEstimator
-from tracker.runtime import SessionPool
+from tracker.pose_choice import ChosenPoseEstimator
+from tracker.runtime import MissingModelError, SessionPool
 from tracker.tiles import TiledDetector
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Engines"]
 
+_log = logging.getLogger(__name__)
 _POSE_VARIANTS = ("full", "lite", "heavy")
 _KeyT = TypeVar("_KeyT")
 _ValueT = TypeVar("_ValueT")
@@ -181,7 +184,21 @@ def _load_estimator(settings: PoseConfig, sessions: SessionPool) -> PoseBackend:
     if settings.backend == "mediapipe":
         from tracker.mediapipe_pose import MediapipePoseEstimator
 
+        name = "full" if name == "auto" else name
         return MediapipePoseEstimator(variant=name, min_score=settings.min_score)
+    if name == "auto":
+        return _load_auto(settings.min_score, sessions)
     if name in _POSE_VARIANTS:
         return PoseEstimator(variant=name, min_score=settings.min_score, open_session=sessions)
     return PoseEstimator(Path(name), min_score=settings.min_score, open_session=sessions)
+
+
+def _load_auto(min_score: float, sessions: SessionPool) -> PoseBackend:
+    """Both networks; the full one alone where the light one was not fetched."""
+    full = PoseEstimator(variant="full", min_score=min_score, open_session=sessions)
+    try:
+        lite = PoseEstimator(variant="lite", min_score=min_score, open_session=sessions)
+    except MissingModelError:
+        _log.warning("pose_lite_missing using=pose_full hint='posewatch models fetch pose_lite'")
+        return full
+    return ChosenPoseEstimator(full, lite)

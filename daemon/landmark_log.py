@@ -109,7 +109,7 @@ class LandmarkLog:
     def _add(self, number: int, person: Person, scene: Scene) -> None:
         take = self._takes.setdefault(person.track.number, _Take())
         take.confirmed |= person.track.state is TrackState.CONFIRMED
-        if person.pose is None or person.track.last_monotonic != scene.monotonic:
+        if person.pose is None or person.pose.moved or person.track.last_monotonic != scene.monotonic:
             return
         width, height = scene.width, scene.height
         # z is in the scale of x, so it is divided by the width as well.

@@ -22,7 +22,7 @@ def model_files(camera: CameraConfig) -> list[tuple[str, str]]:
     if camera.detect.model is not None:
         found.append(("detect", str(camera.detect.model)))
     pose = str(camera.pose.model)
-    if camera.pose.backend == "onnx" and f"pose_{pose}" not in POSE_MODELS:
+    if camera.pose.backend == "onnx" and pose != "auto" and f"pose_{pose}" not in POSE_MODELS:
         found.append(("pose", pose))
     if camera.actions.model is not None:
         found.append(("actions", str(camera.actions.model)))

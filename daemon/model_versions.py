@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from tracker.detector import bundled_model
 from tracker.model_files import sha256_of
 from tracker.model_sources import POSE_MODELS
+from tracker.runtime import MissingModelError
 from tracker.store import ModelStore
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ def model_versions(settings: CameraConfig, *, fights: bool) -> dict[str, dict[st
         "pose": _of_pose(settings.pose),
         "actions": _of_file(settings.actions.model or bundled / "actions.onnx"),
     }
+    if settings.pose.model == "auto" and settings.pose.backend == "onnx":
+        with suppress(MissingModelError):  # then the full one reads everybody
+            versions["pose_lite"] = _of_file(ModelStore().path("pose_lite"))
     if fights:
         versions["fights"] = _of_file(settings.fights.model or bundled / "fights.onnx")
     return versions
@@ -42,7 +47,7 @@ def _of_file(path: Path) -> dict[str, str]:
 
 
 def _of_pose(settings: PoseConfig) -> dict[str, str]:
-    name = str(settings.model)
+    name = "full" if settings.model == "auto" else str(settings.model)
     if name not in POSE_MODELS and f"pose_{name}" in POSE_MODELS:
         name = f"pose_{name}"
     if name not in POSE_MODELS:

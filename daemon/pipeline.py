@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from daemon.action_reader import ActionReader
 from daemon.alerts import AlertEngine
+from daemon.attention import needing_attention
 from daemon.capture import Frame
 from daemon.config import CameraConfig, PoseConfig, TrackConfig
 from daemon.config.rules import rules_of
@@ -34,11 +35,13 @@ from daemon.topics import Topics
 from daemon.zones import ZoneMap, ZonePresence
 from tracker.appearance import describe
 from tracker.association import Track, Tracker, TrackState
+from tracker.carrying import PoseCarrier
 from tracker.cuts import CutDetector
 from tracker.duplicates import DuplicateFinder
 from tracker.following import Followed, PoseFollower
 from tracker.pacing import DetectorPacing
 from tracker.pose import Pose
+from tracker.pose_pacing import PosePacing
 from tracker.smoothing import OneEuro, PoseSmoother
 
 __all__ = ["CameraPipeline", "FrameResult", "make_tracker"]
@@ -92,7 +95,9 @@ class CameraPipeline:
         self._size: tuple[int, int] | None = None
         self._pacing = DetectorPacing(settings.detect.every)
         self._tracks: list[Track] = []
-        self._follower = PoseFollower()
+        self._follower = PoseFollower(PosePacing(settings.pose.steady_rate))
+        self._carrier = PoseCarrier()
+        self._attention: set[str] = set()
         self._duplicates = DuplicateFinder()
         self._smoother = _smoother(settings.pose)
         self._actions = ActionReader(name, settings.actions, self._rules)
@@ -119,16 +124,20 @@ class CameraPipeline:
             self._fights.see(frame.monotonic, cut=cut, flash=self._cuts.flash)
             expected = self._tracker.predict(frame.monotonic)
         with clock.stage("pose"):
-            followed = self._follower.follow(frame.image, expected, estimator, frame.monotonic)
+            followed = self._follower.follow(
+                lambda: frame.image, expected, estimator, frame.monotonic, self._attention
+            )
         if self._tamper.blank:
             followed = {}  # one flat colour: there is nobody to look for
         doubt = self._follower.failed > 0 or self._tracker.unsettled
-        if not self._tamper.blank and self._pacing.due(self._tracks, expected, doubt, frame.monotonic):
+        detected = not self._tamper.blank and self._pacing.due(self._tracks, expected, doubt, frame.monotonic)
+        if detected:
             tracks, people = self._detect(frame, engines, followed)
         else:
             with clock.stage("track"):
                 boxes = {key: one.box for key, one in followed.items()}
-                tracks = self._tracker.follow(boxes, monotonic=frame.monotonic)
+                coasting = set() if self._tamper.blank else self._follower.resting
+                tracks = self._tracker.follow(boxes, monotonic=frame.monotonic, coasting=coasting)
             people = _boxes_of(tracks, frame.monotonic)
         self._tracks = tracks
         renamed = {track.was: track.id for track in tracks if track.was is not None}
@@ -141,14 +150,15 @@ class CameraPipeline:
                 for track in tracks
                 if track.last_monotonic == frame.monotonic and track.state is TrackState.CONFIRMED
             ]
-            poses = self._follower.estimate(frame.image, seen, estimator, followed)
-            self._tracker.merge(self._duplicates.update(seen, poses, frame.monotonic))
+            read = self._follower.estimate(lambda: frame.image, seen, estimator, followed, detected)
             if self._smoother is not None:
-                poses = self._smoother.update(poses, frame.monotonic)
+                read = self._smoother.update(read, frame.monotonic)
+            poses = self._carrier.update(seen, read, self._follower.resting, frame.monotonic)
+            self._tracker.merge(self._duplicates.update(seen, poses, frame.monotonic))
         with clock.stage("action"):
             confirmed = [track.id for track in tracks if track.state is TrackState.CONFIRMED]
             model = engines.actions(self._settings.actions)
-            self._actions.update(poses, confirmed, frame.size, frame.monotonic, model)
+            self._actions.update(read, confirmed, frame.size, frame.monotonic, model)
         with clock.stage("fight"):
             fights = self._fight_places(frame, people, engines)
         with clock.stage("report"):
@@ -157,6 +167,7 @@ class CameraPipeline:
             messages = [*tampering, *self._events.update(scene)]
             if self.alerts_enabled:
                 messages += self._alerts.evaluate(scene)
+            self._attention = needing_attention(scene, self._alerts.pending)
         if self._media is not None:
             with clock.stage("media"):
                 messages = self._media.attach(frame, scene, messages)
@@ -181,6 +192,7 @@ class CameraPipeline:
                 captured_at=frame.captured_at,
                 appearance=describe(frame.image, detections.boxes),
                 poses={key: (one.box, one.likeness) for key, one in followed.items()},
+                coasting=self._follower.resting,
             )
         return tracks, (detections.boxes, detections.scores)
 
@@ -273,6 +285,7 @@ class CameraPipeline:
     def _rename(self, names: Mapping[str, str]) -> None:
         """What was collected of a body goes on under the id that it has now."""
         self._follower.rename(names)
+        self._carrier.rename(names)
         self._actions.rename(names)
         self._presence.rename(names)
         if self._smoother is not None:
@@ -280,6 +293,7 @@ class CameraPipeline:
 
     def _forget(self, gone: Sequence[str]) -> None:
         self._follower.drop(gone)
+        self._carrier.drop(gone)
         self._actions.drop(gone)
         self._presence.drop(gone)
         if self._smoother is not None:

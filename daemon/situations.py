@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from daemon.config.rules import Rule
+from daemon.config.rules import FightRule, Rule
 from daemon.places import overlap, same_place, takes_over
 from daemon.scene import Scene
 from daemon.situation import Box, Situation
-from daemon.watchers import Key, Observation, Watcher, watcher_for
+from daemon.watchers import Key, Observation, Watcher, labels_of, watcher_for
 
 __all__ = ["Situations"]
 
@@ -38,6 +38,7 @@ class Situations:
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self._watcher: Watcher = watcher_for(rule)
+        self._is_about_actions = bool(labels_of(rule)) or isinstance(rule, FightRule)
         self._open: list[Situation] = []
         self._cooling: list[_Cooling] = []
         self._fresh = True  # nothing was observed yet, or since `clear`
@@ -46,6 +47,13 @@ class Situations:
     def is_on(self) -> bool:
         """Whether an alert is raised."""
         return any(situation.raised for situation in self._open)
+
+    @property
+    def pending(self) -> set[str]:
+        """Tracks whose situation has begun and has no alert yet, where the rule is about what people do."""
+        if not self._is_about_actions:
+            return set()
+        return {track for one in self._open if not one.raised for track in one.boxes}
 
     def observe(self, scene: Scene, blind: bool = False) -> list[Situation]:
         """Takes a scene; returns the situations for which something in it counts.

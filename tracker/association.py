@@ -8,7 +8,7 @@ right name (`tracker.identity`).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -114,6 +114,7 @@ class Tracker:
         captured_at: float,
         appearance: NDArray[np.float32] | None = None,
         poses: Mapping[str, tuple[NDArray[np.float32], float]] | None = None,
+        coasting: Set[str] = frozenset(),
     ) -> list[Track]:
         """Takes the detections of the next frame.
 
@@ -124,6 +125,7 @@ class Tracker:
             appearance: (N, 120) float32 of `tracker.appearance.describe` for them; None goes by motion alone.
             poses: by id, the box (4,) px that the person's pose leads to and its likeness (OKS) 0..1 with the
                 pose expected, of those whose poses were followed.
+            coasting: ids of those whose poses were not read: who is not detected goes on as predicted.
 
         Returns:
             Tracks that live in this frame (tentative, confirmed, lost), and once those just removed.
@@ -136,7 +138,7 @@ class Tracker:
             self._records, self._states.value, seen, self._identities, poses or {}, monotonic
         )
         self._apply(rows, columns, seen, monotonic)
-        self._carry(poses or {}, monotonic)
+        self._carry(poses or {}, coasting, monotonic)
         # 3. Lost and removed.
         self._age(monotonic)
         # 4. New people.
@@ -160,12 +162,19 @@ class Tracker:
             if record.state is TrackState.CONFIRMED
         }
 
-    def follow(self, boxes: Mapping[str, NDArray[np.float32]], *, monotonic: float) -> list[Track]:
+    def follow(
+        self,
+        boxes: Mapping[str, NDArray[np.float32]],
+        *,
+        monotonic: float,
+        coasting: Set[str] = frozenset(),
+    ) -> list[Track]:
         """Takes a frame in which nothing was detected: people moved as their poses did.
 
         Args:
             boxes: (4,) px of those whose poses were followed, by id; the others go on as predicted.
             monotonic: seconds of the frame.
+            coasting: ids of those whose poses were not asked, as they are steady: they count as seen.
 
         Returns:
             The same tracks as before; nobody is new, lost or removed by such a frame.
@@ -179,6 +188,9 @@ class Tracker:
             if record.person.id in boxes
         }
         self._place(found, monotonic)
+        for record in self._records:
+            if record.person.id in coasting and record.state is TrackState.CONFIRMED:
+                record.last_monotonic = monotonic
         return self._report(from_centre(self._states.value), np.zeros((0, 4)), monotonic)
 
     def _advance(self, monotonic: float) -> None:
@@ -247,14 +259,24 @@ class Tracker:
             if record.state is not TrackState.TENTATIVE or self._is_person(record):
                 record.state = TrackState.CONFIRMED
 
-    def _carry(self, poses: Mapping[str, tuple[NDArray[np.float32], float]], monotonic: float) -> None:
+    def _carry(
+        self,
+        poses: Mapping[str, tuple[NDArray[np.float32], float]],
+        coasting: Set[str],
+        monotonic: float,
+    ) -> None:
         """Keeps people whom the detector misses for a moment, while their pose is where it should be."""
         found = {}
         for row, record in enumerate(self._records):
-            if record.detection < 0 and record.state is TrackState.CONFIRMED and record.person.id in poses:
-                box, likeness = poses[record.person.id]
-                if likeness >= _CARRY_LIKENESS and monotonic - record.last_detected <= self._carry_seconds:
-                    found[row] = box
+            if record.detection >= 0 or record.state is not TrackState.CONFIRMED:
+                continue
+            if monotonic - record.last_detected > self._carry_seconds:
+                continue
+            box, likeness = poses.get(record.person.id, (None, 0.0))
+            if box is not None and likeness >= _CARRY_LIKENESS:
+                found[row] = box
+            elif record.person.id in coasting:
+                record.last_monotonic = monotonic
         self._place(found, monotonic)
 
     def _is_person(self, record: Record) -> bool:

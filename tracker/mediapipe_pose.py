@@ -172,6 +172,7 @@ class MediapipePoseEstimator:
         image: npt.NDArray[np.uint8],
         rois: Sequence[Roi],
         company: Sequence[Company | None] | None = None,
+        steady: Sequence[bool] | None = None,  # noqa: ARG002 (one network for all)
     ) -> list[Pose]:
         """Reads the person in each square; see `tracker.pose.PoseBackend`."""
         if not rois:

@@ -42,7 +42,10 @@ def add_models(subparsers: Subparsers) -> None:
         "posewatch models fetch pose_lite",
     )
     fetch.add_argument(
-        "names", nargs="*", metavar="NAME", help="pose_full (the default), pose_lite, pose_heavy or all"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="pose_full, pose_lite, pose_heavy or all (default: pose_full, and pose_lite if it is to be had)",
     )
     fetch.set_defaults(run=run_fetch)
     verify = add_command(
@@ -147,9 +150,10 @@ def _used(config: Path | None) -> dict[tuple[str, str], list[str]]:
             *_fight_files(camera, bundled),
         ]
         if camera.pose.backend == "onnx":  # mediapipe brings its own networks in its package
-            pose = f"pose_{camera.pose.model}"
-            fetched = cache_folder() / "models" / f"{pose}.onnx"
-            files.append(("pose", fetched if pose in POSE_MODELS else Path(camera.pose.model)))
+            for variant in ("full", "lite") if camera.pose.model == "auto" else (camera.pose.model,):
+                fetched = cache_folder() / "models" / f"pose_{variant}.onnx"
+                known = f"pose_{variant}" in POSE_MODELS
+                files.append(("pose", fetched if known else Path(variant)))
         if camera.pose.smoothing == "refine":
             files.append(("refiner", bundled["refiner"]))
         for kind, file in files:
@@ -212,7 +216,21 @@ def run_fetch(options: argparse.Namespace) -> int:
     paths = ModelStore().fetch_all(names, report)
     for name, path in zip(names, paths, strict=True):
         print(f"{name}: {'' if fetched else 'already there, '}{path}")
+    if not options.names:
+        _fetch_light()
     return 0
+
+
+def _fetch_light() -> None:
+    """Fetches the light network, without which everything works, and steady people cost more."""
+    from tracker.store import ModelStore, StoreError
+
+    try:
+        path = ModelStore().fetch("pose_lite", _say)
+    except StoreError as error:
+        _say(f"goes on without pose_lite, the full network reads everybody: {error}")
+    else:
+        print(f"pose_lite: {path}")
 
 
 def run_verify(_options: argparse.Namespace) -> int:

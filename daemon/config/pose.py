@@ -11,7 +11,7 @@ from daemon.config.base import ConfigModel, resolve_path
 
 __all__ = ["PoseConfig"]
 
-_VARIANTS = ("full", "lite", "heavy")
+_VARIANTS = ("auto", "full", "lite", "heavy")
 
 
 class PoseConfig(ConfigModel):
@@ -23,10 +23,19 @@ class PoseConfig(ConfigModel):
         description="BlazePose in ONNX Runtime, or in mediapipe (extra `mediapipe`, slower).",
     )
     model: str = Field(
-        default="full",
+        default="auto",
         title="Model",
         min_length=1,
-        description="full, lite (half the time, less exact), heavy, or with onnx the path of an ONNX file.",
+        description="auto (lite for who is small, upright and steady, full for others), full, lite "
+        "(half the time, less exact), heavy, or with onnx the path of an ONNX file.",
+    )
+    steady_rate: float = Field(
+        default=4.0,
+        title="Readings of steady people a second",
+        description="Who stands, sits, lies or walks evenly is read so often; whoever moves otherwise, is "
+        "new or may be about to raise an alert, in every frame. 0 reads everybody in every frame.",
+        ge=0.0,
+        le=30.0,
     )
     min_score: float = Field(
         default=0.5,

@@ -119,6 +119,8 @@ class _Run:
         self._feed, self._previews, self._stopping = feed, previews, stopping
         # Nothing is published and nobody is warned: no rules, no zones.
         plain = settings.model_copy(update={"rules": {}, "zones": {}, "publish_tracks": False})
+        # A take has every frame of the motion.
+        plain = plain.model_copy(update={"pose": settings.pose.model_copy(update={"steady_rate": 0.0})})
         self._pipeline = CameraPipeline(_NAME, plain, Topics(_NAME))
         self._engines = Engines()
         self._engines.detector(settings.detect)

@@ -269,7 +269,7 @@ def test_the_list_tells_which_camera_uses_what(posewatch, tmp_path):
         "fights_look": ["hall", "yard"],
         "refiner": ["yard"],
         "pose_full": ["hall"],
-        "pose_lite": ["yard"],
+        "pose_lite": ["hall", "yard"],
         "pose_heavy": [],
         "mine": ["hall"],
     }

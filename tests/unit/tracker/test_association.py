@@ -229,6 +229,32 @@ def test_a_frame_without_detections_moves_people_and_changes_nobody() -> None:
     assert all(track.detection_box is None for track in after.values())
 
 
+def test_who_coasts_is_seen_where_they_are_expected() -> None:
+    tracker = Tracker("door")
+    for n in range(10):
+        (walker,) = _step(tracker, _see(_walk(4 * n)), 0.1 * n)
+    for n in (10, 11):
+        (track,) = tracker.follow({}, monotonic=0.1 * n, coasting={walker.id})
+        assert (track.state, track.last_monotonic) == (TrackState.CONFIRMED, 0.1 * n)
+        assert abs(float(track.box[0]) - 4 * n) < 3
+    (track,) = tracker.follow({}, monotonic=1.2)
+    assert track.last_monotonic == pytest.approx(1.1)
+
+
+def test_who_coasts_outlives_a_missing_detection_for_a_second() -> None:
+    tracker = Tracker("door")
+    for n in range(10):
+        (walker,) = _step(tracker, _see(_walk(4 * n)), 0.1 * n)
+    states = []
+    for n in range(10, 25):
+        (track,) = tracker.update(
+            _see(), monotonic=0.1 * n, captured_at=1000.0 + 0.1 * n, coasting={walker.id}
+        )
+        assert (track.last_monotonic == 0.1 * n) == (track.state is TrackState.CONFIRMED)
+        states.append(track.state)
+    assert states == [TrackState.CONFIRMED] * 10 + [TrackState.LOST] * 5
+
+
 def test_a_second_box_of_a_body_whose_track_was_ended_starts_nobody_again() -> None:
     tracker, numbers = Tracker("door"), set()
     for n in range(100):

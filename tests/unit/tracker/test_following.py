@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,7 @@ from tracker.detector import Detector
 from tracker.following import PoseFollower
 from tracker.matching import buffered_iou
 from tracker.pose import Company, Pose, PoseEstimator, Roi
+from tracker.pose_pacing import PosePacing
 
 Box = NDArray[np.float32]
 
@@ -111,3 +113,88 @@ def test_people_are_followed_without_detections(street: Path, estimator: PoseEst
     assert len(overlaps) >= 30
     assert np.median(overlaps) > 0.75
     assert np.mean(np.array(overlaps) > 0.5) > 0.9
+
+
+class _Counting:
+    """A pose estimator that counts the squares it reads."""
+
+    def __init__(self, estimator: PoseEstimator) -> None:
+        self._estimator, self.min_score, self.squares = estimator, estimator.min_score, 0
+
+    def estimate(
+        self,
+        image: NDArray[np.uint8],
+        rois: Sequence[Roi],
+        company: Sequence[Company | None] | None = None,
+        steady: Sequence[bool] | None = None,
+    ) -> list[Pose]:
+        self.squares += len(rois)
+        return self._estimator.estimate(image, rois, company, steady)
+
+
+def test_walkers_are_read_now_and_then_and_found_where_they_are(
+    street: Path, estimator: PoseEstimator
+) -> None:
+    """What was read of people who had rested is as near their boxes as what was read in every frame."""
+    detector, counting = Detector(), _Counting(estimator)
+    tracker, follower = Tracker("street"), PoseFollower(PosePacing(4.0))
+    seen_people = read_people = rested = missed = 0
+    with FrameReader("street", str(street)) as reader:
+        for _ in range(30):
+            frame = reader.read()
+            expected = tracker.predict(frame.monotonic)
+            followed = follower.follow(frame.image, expected, counting, frame.monotonic)
+            tracks = tracker.update(
+                detector.detect(frame.image),
+                monotonic=frame.monotonic,
+                captured_at=0.0,
+                poses={key: (one.box, one.likeness) for key, one in followed.items()},
+                coasting=follower.resting,
+            )
+            seen = [
+                track
+                for track in tracks
+                if track.last_monotonic == frame.monotonic and track.state is TrackState.CONFIRMED
+            ]
+            poses = follower.estimate(frame.image, seen, counting, followed)
+            resting = follower.resting & {track.id for track in seen}
+            assert resting.isdisjoint(poses)
+            seen_people += len(seen)
+            read_people += len(poses)
+            rested += len(resting)
+            missed += len(seen) - len(poses) - len(resting)
+    assert rested >= 0.3 * seen_people
+    assert missed <= 0.1 * seen_people
+    assert counting.squares < 0.85 * seen_people
+
+
+def test_who_rests_is_read_at_once_where_the_detector_says_otherwise(
+    street: Path, estimator: PoseEstimator
+) -> None:
+    """One box grows wide in a frame in which nobody was due: that person is read, the others are not."""
+    detector, tracker, follower = Detector(), Tracker("street"), PoseFollower(PosePacing(4.0))
+    with FrameReader("street", str(street)) as reader:
+        for _ in range(40):
+            frame = reader.read()
+            expected = tracker.predict(frame.monotonic)
+            followed = follower.follow(frame.image, expected, estimator, frame.monotonic)
+            resting = set(follower.resting)
+            tracks = tracker.update(
+                detector.detect(frame.image),
+                monotonic=frame.monotonic,
+                captured_at=0.0,
+                poses={key: (one.box, one.likeness) for key, one in followed.items()},
+            )
+            seen = [track for track in tracks if track.id in resting and track.detection_box is not None]
+            if frame.index > 15 and len(seen) >= 2:
+                break
+            everybody = [track for track in tracks if track.last_monotonic == frame.monotonic]
+            follower.estimate(frame.image, everybody, estimator, followed)
+    assert len(seen) >= 2
+    left, top, right, bottom = seen[0].box
+    down = seen[0]._replace(box=np.array([left - 20, (top + bottom) / 2, right + 20, bottom], np.float32))
+    unseen = seen[1]._replace(detection_box=None)
+    counting = _Counting(estimator)
+    follower.estimate(frame.image, [down, unseen, *seen[2:]], counting, {})
+    assert counting.squares >= 2
+    assert follower.resting == {track.id for track in seen[2:]}
