@@ -22,28 +22,6 @@ def _person(key: str, action: str, **scores: float) -> Person:
     return Person(track, None, known, action, max(scores.values(), default=0.0), ())
 
 
-def _walker(key: str, x: float, speed: float) -> Person:
-    """Somebody 160 px tall; `speed` in px a second to the right."""
-    box, velocity = np.array([x, 100, x + 60, 260], np.float32), np.array([speed, 0], np.float32)
-    track = Track(key, 1, TrackState.CONFIRMED, box, None, velocity, 0.8, 0, 0, 0, 9, False, 0)
-    return Person(track, None, None, "walking", 0.8, ())
-
-
-@pytest.mark.parametrize(
-    ("x", "speed", "needs"),
-    [
-        (130.0, -100.0, True),  # pass each other
-        (130.0, 0.0, True),  # one walks up to the other
-        (130.0, 95.0, False),  # walk side by side
-        (190.0, -100.0, False),  # are still apart
-    ],
-)
-def test_who_passes_somebody_needs_it(x: float, speed: float, needs: bool) -> None:
-    people = (_walker("a", 100.0, 100.0), _walker("b", x, speed), _walker("c", 400.0, 0.0))
-    scene = Scene("door", 640, 480, 1.0, 1.0, people)
-    assert needing_attention(scene, frozenset()) == ({"a", "b"} if needs else set())
-
-
 def _needing(person: Person, pending: frozenset[str] = frozenset()) -> set[str]:
     return needing_attention(Scene("door", 640, 480, 1.0, 1.0, (person,)), pending)
 
