@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +29,11 @@ def place(box: npt.NDArray[np.float32]) -> tuple[float, float, float]:
 
 def belongs(pose: Pose, box: Box, everybody: Sequence[Box]) -> bool:
     """Whether the pose is of the person in this box: it fills it, and no neighbour's much better."""
-    own = fit(pose, box)
-    others = (fit(pose, other) for other in everybody if other is not box)
-    return own >= _LEAST_FIT and max(others, default=0.0) < own + _BETTER_FIT
+    points = _points(pose)
+    own = _fit(points, box)
+    if own < _LEAST_FIT:
+        return False
+    return all(_fit(points, other) < own + _BETTER_FIT for other in everybody if other is not box)
 
 
 def company_of(roi: Roi, own: Box, everybody: Sequence[Box]) -> Company | None:
@@ -79,15 +82,44 @@ def area(box: Box) -> float:
 
 def fit(pose: Pose, box: npt.NDArray[np.float32]) -> float:
     """How well the pose fills the box, 0..1; 0 where it is of a neighbour, or of half the scene."""
-    left, top, right, bottom = (float(value) for value in box)
+    return _fit(_points(pose), box)
+
+
+@dataclass(frozen=True, slots=True)
+class _Points:
+    """What of a pose is seen, (N, 2) px, and its extent."""
+
+    points: npt.NDArray[np.float32]
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+def _points(pose: Pose) -> _Points:
+    visible = pose.landmarks[:, 3] >= 0.5
+    points = pose.landmarks[:, :2]
+    chosen = points[visible] if np.count_nonzero(visible) >= 6 else points
+    return _Points(chosen, *chosen.min(axis=0).tolist(), *chosen.max(axis=0).tolist())
+
+
+def _fit(seen: _Points, box: npt.NDArray[np.float32]) -> float:
+    left, top, right, bottom = box.tolist()
     size = max(right - left, bottom - top)
-    points, visible = pose.landmarks[:, :2], pose.landmarks[:, 3] >= 0.5
-    chosen = points[visible] if visible.sum() >= 6 else points
-    low, high = chosen.min(axis=0), chosen.max(axis=0)
     margin = 0.1 * size
-    inside = (chosen >= (left - margin, top - margin)) & (chosen <= (right + margin, bottom + margin))
-    if inside.all(axis=1).mean() < _INSIDE or float((high - low).max()) < _SAME_SIZE * size:
+    # Most are asked about neighbours far away, of whom nothing is to be counted.
+    if seen.right < left - margin or seen.left > right + margin:
         return 0.0
-    common = np.clip(np.minimum(high, (right, bottom)) - np.maximum(low, (left, top)), 0.0, None).prod()
-    union = (high - low).prod() + (right - left) * (bottom - top) - common
+    if seen.bottom < top - margin or seen.top > bottom + margin:
+        return 0.0
+    width, height = seen.right - seen.left, seen.bottom - seen.top
+    if max(width, height) < _SAME_SIZE * size:
+        return 0.0
+    x, y = seen.points[:, 0], seen.points[:, 1]
+    inside = (x >= left - margin) & (x <= right + margin) & (y >= top - margin) & (y <= bottom + margin)
+    if np.count_nonzero(inside) < _INSIDE * len(inside):
+        return 0.0
+    common = max(min(seen.right, right) - max(seen.left, left), 0.0)
+    common *= max(min(seen.bottom, bottom) - max(seen.top, top), 0.0)
+    union = width * height + (right - left) * (bottom - top) - common
     return float(common / max(union, 1.0))

@@ -30,7 +30,7 @@ class PoseConfig(ConfigModel):
         "(half the time, less exact), heavy, or with onnx the path of an ONNX file.",
     )
     steady_rate: float = Field(
-        default=4.0,
+        default=5.0,
         title="Readings of steady people a second",
         description="Who stands, sits, lies or walks evenly is read so often; whoever moves otherwise, is "
         "new or may be about to raise an alert, in every frame. 0 reads everybody in every frame.",

@@ -80,7 +80,7 @@ def test_an_onnx_file_goes_with_the_onnx_backend_only(config: Path, tmp_path: Pa
     done = posewatch("check", "-c", str(config))
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert f"{config}:4: pose.model: must be full, lite, heavy where the backend is mediapipe" in line
+    assert f"{config}:4: pose.model: must be auto, full, lite, heavy where the backend is mediapipe" in line
 
 
 @pytest.mark.skipif(not INSTALLED, reason=f"mediapipe is not installed: {HELP}")
