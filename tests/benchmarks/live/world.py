@@ -39,6 +39,8 @@ class Load:
         scene: what they show, of `live.footage.SCENES`.
         seconds: for which it is measured.
         warm_up: seconds after the last camera began to stream.
+        same: whether all show the same at the same time; else each begins at another place of the clip. What
+            one more camera costs can be told from cameras only that show the same.
         settings: of the configuration, laid over what the run needs.
     """
 
@@ -47,6 +49,7 @@ class Load:
     scene: str = "vga-3"
     seconds: float = 30.0
     warm_up: float = 8.0
+    same: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -267,7 +270,12 @@ def _cameras(
         "port": free_port(),
         "sent": str(folder / "sent.bin"),
         "cameras": [
-            {"name": name, "clip": str(clip), "rate": load.rate, "first": number / len(names)}
+            {
+                "name": name,
+                "clip": str(clip),
+                "rate": load.rate,
+                "first": 0.0 if load.same else number / len(names),
+            }
             for number, name in enumerate(names)
         ],
     }
