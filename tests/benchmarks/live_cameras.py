@@ -57,7 +57,7 @@ def main() -> int:
             found[number].append(run)
             print(
                 *table_of([run])[2:],
-                f"  start-up {run.start_up}  overloaded {run.overloaded}",
+                f"  start-up {run.start_up}  load {run.load}  overloaded {run.overloaded}",
                 sep="\n",
                 flush=True,
             )

@@ -78,7 +78,8 @@ class Run:
         rss: MB when ready, and at the end.
         threads: of the daemon at the end.
         stages_ms: mean wall ms a frame by stage, over all cameras.
-        overloaded: what the daemon says of itself: cameras, and the line for systemd.
+        load: share of the workers' time with a frame in hand, as the daemon says.
+        overloaded: cameras of which it says so.
         errors: frames that failed.
     """
 
@@ -104,6 +105,7 @@ class Run:
     rss: dict[str, float]
     threads: int
     stages_ms: dict[str, float]
+    load: float
     overloaded: list[str]
     errors: int
 
@@ -237,6 +239,7 @@ def _summary(
         rss={name: round(value) for name, value in rss.items()},
         threads=threads,
         stages_ms={name: round(1000.0 * value / max(done, 1), 2) for name, value in stages.items()},
+        load=last["load"],
         overloaded=[b["name"] for _, b in rows if b.get("overloaded")],
         errors=sum(b["errors"] - a["errors"] for a, b in rows),
     )  # fmt: skip
