@@ -8,9 +8,12 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daemon.commands.parsing import positive_integer, positive_number
-from daemon.planning.model import Demand
+
+if TYPE_CHECKING:
+    from daemon.planning.model import Demand
 
 __all__ = ["add_arguments", "run_plan"]
 
@@ -77,6 +80,7 @@ def run_plan(options: argparse.Namespace) -> int:
 
 def _demand(options: argparse.Namespace) -> Demand:
     from daemon.errors import UsageError
+    from daemon.planning.model import Demand
 
     cameras, people = _one(options, "cameras", 8), _one(options, "people", 3)
     if not 0 <= people <= 1000:

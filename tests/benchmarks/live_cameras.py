@@ -38,13 +38,15 @@ def main() -> int:
     options = _options()
     settings = {} if options.settings is None else yaml.safe_load(options.settings.read_text("utf-8"))
     loads = [
-        Load(count, options.rate, scene, options.seconds, options.warm_up, settings)
+        Load(count, options.rate, scene, options.seconds, options.warm_up, options.same, settings)
         for scene in options.scenes
         for count in options.cameras
         if not options.overload
     ]
     if options.overload or not options.no_overload:
-        loads.append(Load(16, 15, options.overload_scene, options.seconds, options.warm_up, settings))
+        loads.append(
+            Load(16, 15, options.overload_scene, options.seconds, options.warm_up, options.same, settings)
+        )
     predictions = [predict(scene, options.rate) for scene in options.scenes] if options.plan else []
     found: dict[int, list[Run]] = {number: [] for number in range(len(loads))}
     for turn in range(options.rounds):
@@ -55,7 +57,7 @@ def main() -> int:
             found[number].append(run)
             print(
                 *table_of([run])[2:],
-                f"  start-up {run.start_up}  overloaded {run.overloaded}",
+                f"  start-up {run.start_up}  load {run.load}  overloaded {run.overloaded}",
                 sep="\n",
                 flush=True,
             )
@@ -95,6 +97,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--overload", action="store_true", help="only 16 cameras x 15 frames/s x 6 people")
     parser.add_argument("--no-overload", action="store_true", help="without them")
     parser.add_argument("--overload-scene", choices=SCENES, default="vga-6")
+    parser.add_argument("--same", action="store_true", help="all cameras show the same: for their cost")
     parser.add_argument("--plan", action="store_true", help="compare with what `benchmark --plan` says")
     parser.add_argument("--settings", type=Path, help="YAML laid over the configuration, such as performance")
     parser.add_argument("--json", type=Path, default=ROOT / "out" / "live" / "live_cameras.json")

@@ -15,7 +15,11 @@ _HEAD = (
 
 
 def table_of(runs: Sequence[Run]) -> list[str]:
-    """Lines of Markdown; `over one camera` is the CPU of a frame, over that of the run with one camera."""
+    """Lines of Markdown; `over one camera` is the CPU of a frame, over that of the run with one camera.
+
+    Only where every frame is processed: frames that are further apart take more each, as people are read and
+    looked for a few times a second.
+    """
     alone = {(run.scene, run.rate): run.cpu_ms for run in runs if run.cameras == 1}
     lines = [_HEAD, "| --- " * (_HEAD.count("|") - 1) + "|"]
     for run in runs:
@@ -30,7 +34,7 @@ def table_of(runs: Sequence[Run]) -> list[str]:
             "yes" if run.is_sustained else f"no, evenness {run.evenness:.2f}",
             f"{run.cpu:.2f} ({run.other_cpu:.2f}; cameras {run.server_cpu:.2f})",
             f"{run.cpu_ms:.1f}",
-            "-" if one is None else f"{run.cpu_ms / one:.2f}x",
+            "-" if one is None or not run.is_sustained else f"{run.cpu_ms / one:.2f}x",
             f"{_shown(outside['p50'])}, {_shown(outside['p95'])}",
             _shown(run.latency_sent["p95"]),
             _shown(run.latency_inside["p95"]),

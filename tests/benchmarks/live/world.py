@@ -39,6 +39,8 @@ class Load:
         scene: what they show, of `live.footage.SCENES`.
         seconds: for which it is measured.
         warm_up: seconds after the last camera began to stream.
+        same: whether all show the same at the same time; else each begins at another place of the clip. What
+            one more camera costs can be told from cameras only that show the same.
         settings: of the configuration, laid over what the run needs.
     """
 
@@ -47,6 +49,7 @@ class Load:
     scene: str = "vga-3"
     seconds: float = 30.0
     warm_up: float = 8.0
+    same: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -75,7 +78,8 @@ class Run:
         rss: MB when ready, and at the end.
         threads: of the daemon at the end.
         stages_ms: mean wall ms a frame by stage, over all cameras.
-        overloaded: what the daemon says of itself: cameras, and the line for systemd.
+        load: share of the workers' time with a frame in hand, as the daemon says.
+        overloaded: cameras of which it says so.
         errors: frames that failed.
     """
 
@@ -101,6 +105,7 @@ class Run:
     rss: dict[str, float]
     threads: int
     stages_ms: dict[str, float]
+    load: float
     overloaded: list[str]
     errors: int
 
@@ -234,6 +239,7 @@ def _summary(
         rss={name: round(value) for name, value in rss.items()},
         threads=threads,
         stages_ms={name: round(1000.0 * value / max(done, 1), 2) for name, value in stages.items()},
+        load=last["load"],
         overloaded=[b["name"] for _, b in rows if b.get("overloaded")],
         errors=sum(b["errors"] - a["errors"] for a, b in rows),
     )  # fmt: skip
@@ -267,7 +273,12 @@ def _cameras(
         "port": free_port(),
         "sent": str(folder / "sent.bin"),
         "cameras": [
-            {"name": name, "clip": str(clip), "rate": load.rate, "first": number / len(names)}
+            {
+                "name": name,
+                "clip": str(clip),
+                "rate": load.rate,
+                "first": 0.0 if load.same else number / len(names),
+            }
             for number, name in enumerate(names)
         ],
     }

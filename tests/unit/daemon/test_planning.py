@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -180,3 +182,8 @@ def test_beside_a_command_that_takes_several_numbers() -> None:
     add_arguments(parser)
     with pytest.raises(UsageError, match="--cameras: one number with --plan"):
         run_plan(parser.parse_args(["--cameras", "1", "2"]))
+
+
+def test_the_command_line_does_not_wait_for_numpy() -> None:
+    code = "import sys, daemon.planning.command; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
