@@ -15,7 +15,7 @@ from daemon.errors import UsageError
 
 __all__ = ["DROP_INS", "LEAST_SYSTEMD", "MARK", "Layout", "PlannedFile", "State", "plan"]
 
-DROP_INS = ("backoff", "notify-reload", "nvidia", "public-network", "vaapi", "webcam")
+DROP_INS = ("backoff", "notify-reload", "nvidia", "openvino", "public-network", "vaapi", "webcam")
 """What `--with` knows: the names of systemd/posewatch.service.d/NAME.conf."""
 
 LEAST_SYSTEMD = {"notify-reload": 253, "backoff": 254}

@@ -239,6 +239,10 @@ def _has_plugin() -> bool:
     return importlib.util.find_spec(_PLUGIN) is not None
 
 
+def _is_built_in() -> bool:
+    return any((Path(ort.__file__).parent / "capi").glob("*onnxruntime_providers_openvino*"))
+
+
 def openvino_device(wanted: str) -> Any:
     """OpenVINO's device of this name from its plugin, which works beside the usual build of ONNX Runtime.
 
@@ -248,9 +252,10 @@ def openvino_device(wanted: str) -> Any:
     Raises:
         ProviderError: there is no such device.
     """
-    name = _KINDS["openvino"].ort_name
-    if name in ort.get_available_providers() or not _has_plugin():
+    # What is available does not tell the two apart: a plugin is among it once it is registered.
+    if _is_built_in() or not _has_plugin():
         return None
+    name = _KINDS["openvino"].ort_name
     plugin = importlib.import_module(_PLUGIN)
     if not any(one.ep_name == name for one in ort.get_ep_devices()):
         try:

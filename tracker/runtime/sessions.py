@@ -26,6 +26,7 @@ _SUFFIX_HINTS = {
     ".tflite": "a TensorFlow Lite model; convert it to ONNX first",
     ".engine": "a TensorRT engine; export to ONNX instead",
 }
+_REASON = 200  # characters of what ONNX Runtime says
 _WARNINGS, _ERRORS = 2, 3  # ONNX Runtime's severities
 
 
@@ -85,7 +86,10 @@ def create_session(path: Path | bytes, *, threads: int = 1, provider: Provider =
         reason = " ".join(str(error).split())
         if provider.name != "cpu":
             create_session(path, threads=threads)  # says so where it is the model's fault
-            raise ProviderError(f"{provider.name}: does not run {name} ({reason[:300]})") from error
+            # Its last words tell most.
+            raise ProviderError(
+                f"{provider.name}: does not run {name} ({reason[-_REASON:]}){_advice(reason)}"
+            ) from error
         raise ModelError(
             f"{name}: not a usable ONNX model, fetch it again or replace it ({reason})"
         ) from error
@@ -134,6 +138,12 @@ def _preload() -> None:
 
     with contextlib.redirect_stdout(io.StringIO()):
         ort.preload_dlls()
+
+
+def _advice(reason: str) -> str:
+    if "can't protect" in reason:  # oneDNN, where memory that is written to may not be executed
+        return ": as a service it needs the drop-in: posewatch install-service --write --with openvino"
+    return ""
 
 
 def _shapes(model: str | bytes) -> Shapes:
