@@ -36,6 +36,10 @@ from servers import Broker, RtspServer, wait_for  # noqa: E402
 
 from daemon.demo.sample import fetch_sample  # noqa: E402
 
+ZONES = {
+    "lawn": {"points": [[0.0, 0.43], [0.28, 0.47], [0.55, 0.62], [1.0, 0.87], [1.0, 1.0], [0.0, 1.0]]},
+    "everywhere": {"points": [[0, 0], [1, 0], [1, 1], [0, 1]]},
+}
 _PATIENCE = 300.0  # seconds for everything to run; other programs may have the machine
 
 
@@ -86,7 +90,13 @@ def running(folder: Path, config: dict[str, Any]) -> Iterator[psutil.Process]:
 
 
 def resident(process: psutil.Process) -> float:
-    """MB."""
+    """MB.
+
+    Raises:
+        SystemExit: it has ended.
+    """
+    if process.status() == psutil.STATUS_ZOMBIE:
+        raise SystemExit("the daemon has ended")
     return float(process.memory_info().rss) / 1e6
 
 
@@ -199,7 +209,12 @@ def growth(options: argparse.Namespace) -> dict[str, Any]:
         config = settings(broker.port, [server.url("live.mp4/play_count_0")] * options.cameras)
         config |= busy()
         for number, camera in enumerate(config["cameras"].values()):
-            camera |= {"fps": 20, "clips": {"enabled": number % 2 == 0}, "reconnect": {"min": "500ms"}}
+            camera |= {
+                "fps": 20,
+                "zones": ZONES,
+                "clips": {"enabled": number % 2 == 0},
+                "reconnect": {"min": "500ms"},
+            }
         process = stack.enter_context(running(folder, config))
         began, frames, last, cut = time.monotonic(), 0.0, time.monotonic(), time.monotonic()
         while time.monotonic() - began < 60.0 * options.minutes:
@@ -228,11 +243,8 @@ def growth(options: argparse.Namespace) -> dict[str, Any]:
 def busy() -> dict[str, Any]:
     """Settings that lead to alerts all the time."""
     short = {"cooldown": "1s", "clear": "1s"}
-    corners = [[0, 0], [1, 0], [1, 1], [0, 1]]
-    lawn = [[0.0, 0.43], [0.28, 0.47], [0.55, 0.62], [1.0, 0.87], [1.0, 1.0], [0.0, 1.0]]
     return {
         "detect": {"every": 4},
-        "zones": {"lawn": {"points": lawn}, "everywhere": {"points": corners}},
         "snapshots": {"width": 480, "max_size": "4MB"},
         "clips": {"width": 320, "max_size": "8MB", "before": "2s", "after": "3s", "longest": "20s"},
         "rules": {
