@@ -43,16 +43,18 @@ ZONES = {
 _PATIENCE = 300.0  # seconds for everything to run; other programs may have the machine
 
 
-def write_clip(target: Path, codec: str, size: tuple[int, int], rate: int, frames: int) -> None:
-    """The footage in this size, with a key frame a second and no B frames, as cameras send it."""
+def write_clip(
+    target: Path, codec: str, size: tuple[int, int], rate: int, frames: int, *, b_frames: int = 0
+) -> None:
+    """The footage in this size, with a key frame a second and by default no B frames, as cameras send it."""
     source = fetch_sample(lambda line: print(line, flush=True))
     with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
         stream = writer.add_stream("libx265" if codec == "h265" else "libx264", rate=rate)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
-        stream.options = {"preset": "ultrafast", "crf": "28", "bf": "0", "g": str(rate)}
+        stream.options = {"preset": "veryfast", "crf": "26", "bf": str(b_frames), "g": str(rate)}
         if codec == "h265":
-            stream.options |= {"x265-params": f"log-level=none:keyint={rate}:bframes=0"}
+            stream.options |= {"x265-params": f"log-level=none:keyint={rate}:bframes={b_frames}"}
         for number, frame in enumerate(reader.decode(video=0)):
             if number >= frames:
                 break
