@@ -12,9 +12,10 @@ from pathlib import Path
 
 from daemon.figures import ProcessFigures
 
-__all__ = ["ProcessUsage", "give_back_memory", "resident_bytes"]
+__all__ = ["ProcessUsage", "give_back_memory", "resident_bytes", "share_memory"]
 
 _PROC = Path("/proc/self")
+_M_ARENA_MAX, _ARENAS = -8, 2  # mallopt(3)
 _CLOSEST = 0.5  # seconds between two readings that are remembered
 
 
@@ -53,6 +54,18 @@ class ProcessUsage:
 def resident_bytes() -> int | None:
     """Resident set size in bytes (proc(5), statm field 2), None where there is no /proc."""
     return _status()[0]
+
+
+def share_memory() -> None:
+    """Lets all threads take memory from the same few places; before there are any.
+
+    glibc gives every thread a place of its own, up to eight a core, and pictures pass through many threads:
+    what was freed in one is not there for the others, 8 MB for each 1080p camera. What a user says in
+    MALLOC_ARENA_MAX holds. Elsewhere it does nothing.
+    """
+    if "MALLOC_ARENA_MAX" not in os.environ:
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def give_back_memory() -> None:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from tracker.appearance import AppearanceSpace
+from tracker.assignment import linear_sum_assignment
 from tracker.matching import shared_of_smaller
 from tracker.tracks import Identity, Record, TrackState
 

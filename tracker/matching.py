@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
+
+from tracker.assignment import linear_sum_assignment
 
 __all__ = ["assign", "buffered_iou", "covered_share", "shared_of_smaller"]
 

@@ -32,6 +32,10 @@ def run(options: argparse.Namespace) -> int:
     signals = Signals()
     signals.take_reload()  # first of all: until then a SIGHUP ends the process
 
+    from daemon.process_usage import share_memory
+
+    share_memory()  # before libraries start their threads
+
     from daemon.config import load_config
     from daemon.logs import configure_logging
     from daemon.model_trial import try_models

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -65,3 +68,40 @@ def test_memory_that_was_freed_between_what_is_in_use_goes_back() -> None:
     assert before is not None
     assert after is not None
     assert before - after > 100_000_000
+
+
+_IN_MANY_THREADS = """
+import ctypes, threading
+from daemon.process_usage import share_memory
+share_memory()
+library = ctypes.CDLL(None)
+library.malloc.restype = ctypes.c_void_p
+barrier = threading.Barrier(8)
+def take():
+    barrier.wait()
+    library.malloc(1000)
+    barrier.wait()
+threads = [threading.Thread(target=take) for _ in range(8)]
+for one in threads:
+    one.start()
+for one in threads:
+    one.join()
+library.fopen.restype = ctypes.c_void_p
+library.fopen.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
+library.fclose.argtypes = [ctypes.c_void_p]
+library.malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
+file = library.fopen(b"/dev/stdout", b"w")
+library.malloc_info(0, file)
+library.fclose(file)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="not glibc")
+@pytest.mark.parametrize(("own", "arenas"), [(None, 2), ("5", 5)])
+def test_many_threads_take_memory_from_few_places(own: str | None, arenas: int) -> None:
+    surroundings = {key: value for key, value in os.environ.items() if key != "MALLOC_ARENA_MAX"}
+    surroundings |= {} if own is None else {"MALLOC_ARENA_MAX": own}
+    done = subprocess.run(
+        [sys.executable, "-c", _IN_MANY_THREADS], capture_output=True, text=True, check=True, env=surroundings
+    )
+    assert done.stdout.count("<heap nr=") == arenas
