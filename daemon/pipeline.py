@@ -90,7 +90,8 @@ class CameraPipeline:
         self._tracker = make_tracker(name, settings.track)
         self._cuts = CutDetector()
         self._size: tuple[int, int] | None = None
-        self._pacing = DetectorPacing(settings.detect.every)
+        detect = settings.detect
+        self._pacing = DetectorPacing(detect.every, pause=detect.pause, idle=detect.idle)
         self._tracks: list[Track] = []
         self._follower = PoseFollower()
         self._duplicates = DuplicateFinder()
@@ -100,7 +101,7 @@ class CameraPipeline:
         self._presence = ZonePresence(settings.zones)
         self._events = EventReporter(name, topics, zones=tuple(settings.zones))
         self._alerts = AlertEngine(name, self._rules, topics, profile)
-        self._fights = FightReader(self._zones)
+        self._fights = FightReader(self._zones, settings.fights)
 
     def process(self, frame: Frame, engines: Engines) -> FrameResult:
         """Takes the camera's next frame; frames must come in the order of their time."""
@@ -122,10 +123,12 @@ class CameraPipeline:
             followed = self._follower.follow(frame.image, expected, estimator, frame.monotonic)
         if self._tamper.blank:
             followed = {}  # one flat colour: there is nobody to look for
-        doubt = self._follower.failed > 0 or self._tracker.unsettled
-        if not self._tamper.blank and self._pacing.due(self._tracks, expected, doubt, frame.monotonic):
-            tracks, people = self._detect(frame, engines, followed)
+        doubt = self._follower.failed > 0
+        due = self._pacing.due(self._tracks, doubt, frame.monotonic, frame.image)
+        if due and not self._tamper.blank:
+            tracks, people, features = self._detect(frame, engines, followed)
         else:
+            features = None
             with clock.stage("track"):
                 boxes = {key: one.box for key, one in followed.items()}
                 tracks = self._tracker.follow(boxes, monotonic=frame.monotonic)
@@ -150,7 +153,7 @@ class CameraPipeline:
             model = engines.actions(self._settings.actions)
             self._actions.update(poses, confirmed, frame.size, frame.monotonic, model)
         with clock.stage("fight"):
-            fights = self._fight_places(frame, people, engines)
+            fights = self._fight_places(frame, people, features, engines)
         with clock.stage("report"):
             scene = replace(self._scene(frame, tracks, poses), cut=cut, renamed=renamed, fights=fights)
             self._actions.watch(scene)
@@ -169,10 +172,11 @@ class CameraPipeline:
 
     def _detect(
         self, frame: Frame, engines: Engines, followed: Mapping[str, Followed]
-    ) -> tuple[list[Track], _Boxes]:
-        """Tracks, and boxes and scores of everybody who is seen, however little."""
+    ) -> tuple[list[Track], _Boxes, NDArray[np.float32] | None]:
+        """Tracks, boxes and scores of everybody who is seen, however little, and the detector's features."""
         with self.clock.stage("detect"):
             detections = engines.detector(self._settings.detect).detect(frame.image)
+            features = detections.features
             detections = self._sieve.sift(detections, *frame.size)
         with self.clock.stage("track"):
             tracks = self._tracker.update(
@@ -182,7 +186,7 @@ class CameraPipeline:
                 appearance=describe(frame.image, detections.boxes),
                 poses={key: (one.box, one.likeness) for key, one in followed.items()},
             )
-        return tracks, (detections.boxes, detections.scores)
+        return tracks, (detections.boxes, detections.scores), features
 
     def initial_messages(self) -> list[Message]:
         """Retained state before the first frame: nothing known of tampering, nobody seen, every rule OFF."""
@@ -238,11 +242,16 @@ class CameraPipeline:
         """Messages that come without a frame, with what media has to say of them."""
         return messages if self._media is None else self._media.conclude(messages)
 
-    def _fight_places(self, frame: Frame, people: _Boxes, engines: Engines) -> tuple[FightPlace, ...]:
+    def _fight_places(
+        self, frame: Frame, people: _Boxes, features: NDArray[np.float32] | None, engines: Engines
+    ) -> tuple[FightPlace, ...]:
         fighters = self._alerts.fighters(frame.captured_at) if self.alerts_enabled else None
         if fighters is None:
             return ()
-        return self._fights.read(frame, *people, fighters, engines.fights(self._settings.fights))
+        model = engines.fights(self._settings.fights)
+        if features is not None and not model.sees_as(engines.detector(self._settings.detect)):
+            features = None
+        return self._fights.read(frame, *people, fighters, model, features)
 
     def _scene(self, frame: Frame, tracks: Sequence[Track], poses: dict[str, Pose]) -> Scene:
         width, height = frame.size

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from classifier.fights.model import FightModel
+from classifier.fights.model import FightModel, covering
 from classifier.fights.motion import (
     BODIES,
     SEEN,
@@ -25,6 +25,7 @@ __all__ = ["FightScore", "FightWatch", "is_due"]
 _MEMORY = 2.0  # seconds after which people who are no longer seen do not count
 _GAP = 0.6  # seconds between two looks above which what is known starts anew
 _SLOWEST = 0.28  # mean seconds between looks above which nothing is judged: too much changes in between
+_CALMING = 1.5  # seconds of looks from which they can be called calm
 _TOLERANCE = 1e-6
 
 Floats = npt.NDArray[np.float32]
@@ -63,21 +64,32 @@ def is_due(last: float, before: float, now: float, interval: float) -> bool:
 class FightWatch:
     """Looks at the pictures of one camera several times a second while enough people are there.
 
-    Features of the last two seconds are remembered, no pictures.
+    Features of the last two seconds are remembered, no pictures. While what has been seen is far from a
+    fight, it is looked at more rarely, best where a detector has the features already; what is then judged
+    only tells whether to look as often as the model wants it again.
 
     Args:
         people: from so many on is looked at all.
+        calm: seconds from one look to the next while there is nothing; 0 looks as often then too.
+        wake: score below which there is nothing.
     """
 
-    def __init__(self, people: int = 2) -> None:
-        self._least_people = people
+    def __init__(self, people: int = 2, *, calm: float = 0.0, wake: float = 0.2) -> None:
+        self._least_people, self._rare, self._wake = people, calm, wake
+        self._calm = False
         self._motion = MotionMap()
         self._looks: deque[tuple[float, Glance, Floats]] = deque()
         self._score: FightScore | None = None
         self._last = self._frame = self._company = float("-inf")
 
     def update(
-        self, image: Image, boxes: Floats, scores: Floats, monotonic: float, model: FightModel
+        self,
+        image: Image,
+        boxes: Floats,
+        scores: Floats,
+        monotonic: float,
+        model: FightModel,
+        features: Floats | None = None,
     ) -> FightScore | None:
         """Takes the next frame; returns the newest score, None where there is nothing to judge.
 
@@ -87,6 +99,7 @@ class FightWatch:
             scores: (N,) how surely.
             monotonic: seconds; frames come in the order of their time.
             model: the networks.
+            features: (C, rows, columns) that a detector already has of the picture, see `FightModel.sees_as`.
         """
         before, self._frame = self._frame, monotonic
         if (np.asarray(scores) >= SEEN).sum() >= self._least_people:
@@ -95,12 +108,14 @@ class FightWatch:
             if self._looks:
                 self.reset()
             return None
-        if not is_due(self._last, before, monotonic, model.interval):
+        interval = self._rare if self._calm and features is None else model.interval
+        if not is_due(self._last, before, monotonic, interval):
             return self._score
         if monotonic - self._last > _GAP:
             self.reset()
         self._last = monotonic
-        glance, features = self._motion.update(image, boxes, scores), model.look(image)
+        glance = self._motion.update(image, boxes, scores)
+        features = model.look(image) if features is None else covering(features, image)
         if self._looks and not self._fits(glance, features):
             self.reset()  # the camera has another resolution now
             self._last = monotonic
@@ -112,6 +127,11 @@ class FightWatch:
         return self._score
 
     @property
+    def calm(self) -> bool:
+        """Whether it is looked at rarely, as what was seen is far from a fight."""
+        return self._calm
+
+    @property
     def oldest(self) -> float:
         """Seconds of the oldest picture that is judged; NaN while there is none."""
         return self._looks[0][0] if self._looks else float("nan")
@@ -120,7 +140,7 @@ class FightWatch:
         """Forgets everything: the camera shows another scene, or has been away."""
         self._motion = MotionMap()
         self._looks.clear()
-        self._score, self._last = None, float("-inf")
+        self._score, self._last, self._calm = None, float("-inf"), False
 
     def _fits(self, glance: Glance, features: Floats) -> bool:
         """Whether a look is of the same size as the one before."""
@@ -132,10 +152,14 @@ class FightWatch:
         span, steps = monotonic - self._looks[0][0], len(self._looks) - 1
         if steps + 1 < model.least or span < model.shortest - _TOLERANCE:
             return None
-        if span > _SLOWEST * steps + _TOLERANCE:
+        apart = span > _SLOWEST * steps + _TOLERANCE
+        if apart and not self._rare:
             return None
         glances = [glance for _, glance, _ in self._looks]
         energy = energy_of(glances)
         score = model.judge(np.stack([features for _, _, features in self._looks]), energy, span / steps)
+        self._calm = score < self._wake and self._rare > 0.0 and span >= _CALMING
+        if apart or self._calm:
+            return None
         place = place_of(energy, glances)
         return FightScore(place * np.float32(width / WIDTH), score, moving_at_once(place, glances), monotonic)
