@@ -72,9 +72,7 @@ class MotionMap:
         """Takes the next picture, (H, W, 3) uint8 BGR, with boxes (N, 4) in its px and scores (N,)."""
         height, width = image.shape[:2]
         size = (WIDTH, max(8, round(WIDTH * height / width)))
-        plane = cv2.cvtColor(
-            image, cv2.COLOR_BGR2GRAY
-        )  # first: one channel is scaled faster
+        plane = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)  # first: one channel is scaled faster
         grey = np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.uint8)
         change = np.zeros(grey.shape, np.float32)
         if self._before is not None and self._before.shape == grey.shape:
