@@ -112,7 +112,7 @@ class CameraPipeline:
         with clock.stage("tamper"):
             tampering = self._tamper.update(frame)
         with clock.stage("track"):
-            cut = self._cuts.update(frame.image)
+            cut = self._cuts.update(frame.luma, frame.luma_range)
             size, self._size = self._size, frame.size
             if cut or size not in (None, frame.size):  # boxes in pixels would lie elsewhere
                 cut = True
@@ -124,7 +124,7 @@ class CameraPipeline:
         if self._tamper.blank:
             followed = {}  # one flat colour: there is nobody to look for
         doubt = self._follower.failed > 0
-        due = self._pacing.due(self._tracks, doubt, frame.monotonic, frame.image)
+        due = self._pacing.due(self._tracks, doubt, frame.monotonic, lambda: frame.luma)
         if due and not self._tamper.blank:
             tracks, people, features = self._detect(frame, engines, followed)
         else:

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.edges import plane_of
+
 __all__ = ["MotionGate"]
 
 Floats = NDArray[np.float32]
@@ -64,7 +66,6 @@ def _cells(image: NDArray[np.uint8]) -> Floats:
     """(36, 64) float32 mean levels of cells; pixels are picked, so that the cost is the same at any size."""
     height, width = image.shape[:2]
     step = max(1, min(width // (_COLUMNS * _SAMPLES), height // (_ROWS * _SAMPLES)))
-    plane = image if image.ndim == 2 else image[..., 1]
-    picked = np.ascontiguousarray(plane[step // 2 :: step, step // 2 :: step])
+    picked = np.ascontiguousarray(plane_of(image)[step // 2 :: step, step // 2 :: step])
     small = cv2.resize(picked, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA)
     return small.astype(np.float32)

@@ -6,7 +6,7 @@ moves, the detector rests longer. All of it goes by the time of the frames: a re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from tracker.tracks import Track, TrackState
 __all__ = ["DetectorPacing"]
 
 _SOON = 0.1  # seconds: somebody new is to be confirmed, somebody lost may be out again with the next step
-_DOUBT = 0.2  # seconds: poses that were looked for in vain
+_DOUBT = 1.0  # seconds from one such look for a lost pose to the next: some are hidden for long
 _YOUNG = (
     0.5  # seconds for which somebody new is looked at that soon: things that look like people stay longer
 )
@@ -38,6 +38,7 @@ class DetectorPacing:
         self._every, self._pause, self._idle = every, pause, idle
         self._frames = 0
         self._last = self._before = float("-inf")
+        self._doubted = float("-inf")
         self._seen: float | None = None  # when anybody was last followed
         self._gate = MotionGate()
 
@@ -46,7 +47,7 @@ class DetectorPacing:
         tracks: Sequence[Track],
         doubt: bool,
         monotonic: float,
-        image: NDArray[np.uint8] | None = None,
+        luma: Callable[[], NDArray[np.uint8]] | None = None,
     ) -> bool:
         """Whether the detector must run in this frame.
 
@@ -54,7 +55,7 @@ class DetectorPacing:
             tracks: of the frame before.
             doubt: whether anything else speaks for it: a pose was looked for in vain.
             monotonic: seconds of the frame.
-            image: (H, W) or (H, W, 3) uint8, in which nothing may move; None never rests.
+            luma: gives the frame, (H, W) uint8, in which nothing may move; None never rests.
         """
         gap, self._before = monotonic - self._before, monotonic
         self._frames += 1
@@ -64,23 +65,23 @@ class DetectorPacing:
         else:
             # The nearest frame to the time: half a frame early is as good as half a frame late.
             since += min(gap, self._pause) / 2 if gap > 0.0 else 0.0
-            resting = image is not None and self._empty(tracks, monotonic)
-            if resting and since < self._idle and since >= self._pause:
-                assert image is not None
-                due = not self._gate.still(image)
+            resting = self._empty(tracks, monotonic)
+            if luma is not None and resting and self._pause <= since < self._idle:
+                due = not self._gate.still(luma())
             else:
                 due = since >= self._wait(tracks, doubt, monotonic)
         if due:
             self._frames, self._last = 0, monotonic
-            if self._idle and image is not None:
-                self._remember(tracks, image)
+            if luma is not None and self._idle > self._pause:
+                self._remember(tracks, luma())
         return due
 
     def _wait(self, tracks: Sequence[Track], doubt: bool, monotonic: float) -> float:
         """Seconds from the last detection to the next."""
-        if any(_unsure(track, monotonic) for track in tracks):
-            return min(_SOON, self._pause)
-        return min(_DOUBT, self._pause) if doubt else self._pause
+        soon = any(_unsure(track, monotonic) for track in tracks)
+        if not soon and doubt and monotonic - self._doubted >= _DOUBT:
+            self._doubted, soon = monotonic, True
+        return min(_SOON, self._pause) if soon else self._pause
 
     def _empty(self, tracks: Sequence[Track], monotonic: float) -> bool:
         """Whether nobody has been followed for a good while, nor at the very start."""

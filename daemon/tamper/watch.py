@@ -6,21 +6,29 @@ import logging
 from collections import Counter, deque
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from daemon.capture import Frame
 from daemon.config.tamper import TamperConfig
 from daemon.messages import Message, plain
 from daemon.reasons import EndReason
 from daemon.tamper.eye import Eye
 from daemon.tamper.judging import Evidence, TamperState, is_no_signal
-from daemon.tamper.sampling import one_colour
+from daemon.tamper.sampling import is_plain, one_colour
 from daemon.tamper.view import KnownView
 from daemon.topics import Topics
+from tracker.edges import tiny_levels
 
 __all__ = ["TamperWatch"]
+
+Floats = NDArray[np.float32]
 
 _log = logging.getLogger(__name__)
 
 _INTERVAL = 0.09  # seconds between two pictures that are compared: ten a second tell as much as thirty
+_CALM = 0.29  # the same while all is well, and less changes than
+_STIRS = 2.0  # grey levels, the mean of the picture
 _BLANK = 0.999  # share of one colour from which nobody can be in a picture
 _FLICKER = 0.5  # seconds of the view, and
 _DOUBT = 1.0  # seconds of pictures that do not tell, which do not interrupt what the others say
@@ -62,6 +70,7 @@ class TamperWatch:
         self._against: deque[_Vote] = deque()  # since the view is gone
         self._for: deque[_Vote] = deque()  # since it is there
         self._other_since: float | None = None
+        self._tiny: Floats | None = None  # the last picture that was compared
         self._reason = "learning" if view is None else "looking"
         self._since: float | None = None
         self._score = 0.0
@@ -75,14 +84,25 @@ class TamperWatch:
         """Takes the next frame; returns a message where the state changes."""
         if not self._settings.enabled:
             return []
-        self._eye.colour = one_colour(frame.image)
+        luma, span = frame.luma, frame.luma_range
+        self._eye.colour = one_colour(frame.image) if is_plain(luma) else (0.0, 0, 0)
         self.blank = self._eye.colour[0] >= _BLANK or is_no_signal(self._eye.colour)
         elapsed = 0.0 if self._last is None else frame.monotonic - self._last
         if self._last is not None and 0.0 <= elapsed < _INTERVAL:
             return []
-        self._last = frame.monotonic
-        self._count(self._eye.look(frame.image, frame.monotonic, elapsed), frame)
+        tiny = tiny_levels(luma, span)
+        if elapsed < _CALM and self._is_calm(tiny):
+            return []
+        self._last, self._tiny = frame.monotonic, tiny
+        self._count(self._eye.look(luma, frame.monotonic, elapsed, span), frame)
         return self._decide(frame)
+
+    def _is_calm(self, tiny: Floats) -> bool:
+        """Whether the view is there, as it was for a while, and no more changes than people who walk."""
+        settled = self.state is TamperState.OK and bool(self._for) and not self._against
+        if not settled or self._tiny is None:
+            return False
+        return float(np.abs(tiny - self._tiny).mean()) < _STIRS
 
     def states(self) -> list[Message]:
         """The retained state as it is now; none where nothing is watched."""
