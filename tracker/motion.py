@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.edges import plane_of
+from tracker.edges import pick_levels
 
 __all__ = ["MotionGate"]
 
 Floats = NDArray[np.float32]
 
-_ROWS, _COLUMNS, _SAMPLES = 36, 64, 2  # cells, and picked pixels a cell along each side
+_ROWS, _COLUMNS = 36, 64  # cells
 _LEAST = 4.0  # grey levels that a cell may change by, in any light
 _NOISES = 5.0  # deviations of the noise likewise
 _START = 2.0  # levels that the noise is taken for before it is known
@@ -63,9 +63,6 @@ class MotionGate:
 
 
 def _cells(image: NDArray[np.uint8]) -> Floats:
-    """(36, 64) float32 mean levels of cells; pixels are picked, so that the cost is the same at any size."""
-    height, width = image.shape[:2]
-    step = max(1, min(width // (_COLUMNS * _SAMPLES), height // (_ROWS * _SAMPLES)))
-    picked = np.ascontiguousarray(plane_of(image)[step // 2 :: step, step // 2 :: step])
-    small = cv2.resize(picked, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA)
-    return small.astype(np.float32)
+    """(36, 64) float32 mean levels of cells."""
+    cells = cv2.resize(pick_levels(image), (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA)
+    return np.asarray(cells, np.float32)

@@ -22,6 +22,7 @@ _YOUNG = (
     0.5  # seconds for which somebody new is looked at that soon: things that look like people stay longer
 )
 _MISSED = 0.35  # likewise of somebody lost just now
+_TOLERANCE = 1e-6
 _EMPTY = 30.0  # seconds without anybody from which the camera may rest: who was lost may lie there
 
 
@@ -69,7 +70,7 @@ class DetectorPacing:
             if luma is not None and resting and self._pause <= since < self._idle:
                 due = not self._gate.still(luma())
             else:
-                due = since >= self._wait(tracks, doubt, monotonic)
+                due = since >= self._wait(tracks, doubt, monotonic) - _TOLERANCE
         if due:
             self._frames, self._last = 0, monotonic
             if luma is not None and self._idle > self._pause:
