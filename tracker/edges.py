@@ -80,7 +80,8 @@ def stretched(levels: Floats, span: tuple[int, int]) -> Floats:
     black, white = span
     if span == (0, 255):
         return levels
-    return np.maximum((levels - np.float32(black)) * np.float32(255.0 / (white - black)), np.float32(0.0))
+    scaled = (levels - np.float32(black)) * np.float32(255.0 / (white - black))
+    return np.asarray(np.maximum(scaled, 0.0), np.float32)
 
 
 def pick_levels(image: NDArray[np.uint8], span: tuple[int, int] = (0, 255)) -> Floats:

@@ -139,12 +139,16 @@ def _moving(place: Floats, glance: Glance) -> int:
     rows, columns = glance.change.shape
     middles = (glance.boxes[:, :2] + glance.boxes[:, 2:]) / 2
     inside = ((middles >= place[:2]) & (middles <= place[2:])).all(axis=1) & (glance.scores >= SEEN)
+    if not inside.any():
+        return 0
+    boxes = glance.boxes[inside][np.argsort(-glance.scores[inside], kind="stable")]
+    left, top, right, bottom = np.clip(np.round(boxes), 0, [columns, rows] * 2).astype(int).T
+    sums = cv2.integral(glance.change)
+    within = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+    size = (right - left) * (bottom - top)
     found: list[Floats] = []
-    for index in np.flatnonzero(inside)[np.argsort(-glance.scores[inside], kind="stable")]:
-        box = glance.boxes[index]
-        left, top, right, bottom = np.clip(np.round(box), 0, [columns, rows] * 2).astype(int)
-        part = glance.change[top:bottom, left:right]
-        if part.size and part.mean() >= _MOVES and all(_covered(box, other) <= _ANOTHER for other in found):
+    for box in boxes[(size > 0) & (within >= _MOVES * size)]:
+        if all(_covered(box, other) <= _ANOTHER for other in found):
             found.append(box)
     return len(found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from classifier.fights.model import FightModel, covering
 from classifier.fights.motion import (
+    ANYWHERE,
     BODIES,
     SEEN,
     WIDTH,
@@ -25,6 +27,10 @@ __all__ = ["FightScore", "FightWatch", "is_due"]
 _MEMORY = 2.0  # seconds after which people who are no longer seen do not count
 _GAP = 0.6  # seconds between two looks above which what is known starts anew
 _SLOWEST = 0.28  # mean seconds between looks above which nothing is judged: too much changes in between
+_BUSY = 1.5  # seconds for which it is looked at as often as ever after something happened
+_STIRRED = 2.0  # times the motion that there was before
+_STILL = 0.1  # grey levels, the mean of the picture: less is no motion
+_FREE = 0.7  # of the time between two rare looks, after which a look that costs nothing is taken
 _CALMING = 1.5  # seconds of looks from which they can be called calm
 _TOLERANCE = 1e-6
 
@@ -71,12 +77,12 @@ class FightWatch:
     Args:
         people: from so many on is looked at all.
         calm: seconds from one look to the next while there is nothing; 0 looks as often then too.
-        wake: score below which there is nothing.
+        wake: score below which there is nothing, and none is returned, unless `calm` is 0.
     """
 
-    def __init__(self, people: int = 2, *, calm: float = 0.0, wake: float = 0.2) -> None:
+    def __init__(self, people: int = 2, *, calm: float = 0.0, wake: float = 0.3) -> None:
         self._least_people, self._rare, self._wake = people, calm, wake
-        self._calm = False
+        self._calm, self._busy = False, float("-inf")
         self._motion = MotionMap()
         self._looks: deque[tuple[float, Glance, Floats]] = deque()
         self._score: FightScore | None = None
@@ -108,7 +114,9 @@ class FightWatch:
             if self._looks:
                 self.reset()
             return None
-        interval = self._rare if self._calm and features is None else model.interval
+        interval = model.interval
+        if self._calm:
+            interval = self._rare if features is None else self._rare * _FREE
         if not is_due(self._last, before, monotonic, interval):
             return self._score
         if monotonic - self._last > _GAP:
@@ -141,6 +149,7 @@ class FightWatch:
         self._motion = MotionMap()
         self._looks.clear()
         self._score, self._last, self._calm = None, float("-inf"), False
+        self._busy = float("-inf")
 
     def _fits(self, glance: Glance, features: Floats) -> bool:
         """Whether a look is of the same size as the one before."""
@@ -158,8 +167,16 @@ class FightWatch:
         glances = [glance for _, glance, _ in self._looks]
         energy = energy_of(glances)
         score = model.judge(np.stack([features for _, _, features in self._looks]), energy, span / steps)
-        self._calm = score < self._wake and self._rare > 0.0 and span >= _CALMING
-        if apart or self._calm:
+        if score >= self._wake or _stirs(glances):
+            self._busy = monotonic
+        self._calm = self._rare > 0.0 and span >= _CALMING and monotonic - self._busy > _BUSY
+        if apart or (self._rare and score < self._wake):
             return None
         place = place_of(energy, glances)
         return FightScore(place * np.float32(width / WIDTH), score, moving_at_once(place, glances), monotonic)
+
+
+def _stirs(glances: Sequence[Glance]) -> bool:
+    """Whether people suddenly move much more than in the seconds before."""
+    *before, now = (float((one.change * (one.people + ANYWHERE)).mean()) for one in glances[1:])
+    return bool(before) and now > _STIRRED * max(float(np.median(before)), _STILL)

@@ -26,10 +26,10 @@ class FightsConfig(ConfigModel):
         le=0.5,
     )
     wake: float = Field(
-        default=0.2,
+        default=0.3,
         title="Wake",
-        description="Score from which it is looked at eight times a second. Lower notices a fight sooner, "
-        "and takes more time.",
+        description="Score from which it is looked at eight times a second, and below which nothing is a "
+        "fight: keep it below the rules' `min_score`. Lower takes more time.",
         ge=0.0,
         le=1.0,
     )

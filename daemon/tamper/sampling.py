@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.edges import BLOCKS, FINE, pick_levels, reduce_blocks
+from tracker.edges import BLOCKS, FINE, edge_field, pick_levels, reduce_blocks
 
 __all__ = ["Sample", "Sampler", "is_plain", "one_colour"]
 
@@ -28,6 +28,7 @@ class Sample:
 
     Attributes:
         steady: (144, 256) float32 green levels, averaged over a part of a second.
+        edges: (72, 128, 2) float32 of them.
         level: (9, 16) float32 mean level of each block, of this frame alone.
         powers: (2, 2, 9, 16) float32, squared levels: power of the differences of neighbours, and of what is
             a sixteenth of the width apart, by block; first without noise, then without the blur of movement.
@@ -35,6 +36,7 @@ class Sample:
     """
 
     steady: Floats
+    edges: Floats
     level: Floats
     powers: Floats
     bright: float
@@ -48,6 +50,10 @@ class Sampler:
         self._powers: Floats = np.zeros((2, 2, *BLOCKS), np.float32)
         self._steps: tuple[Floats, ...] = ()
         self._at = 0.0
+
+    def glimpse(self, image: NDArray[np.uint8], span: tuple[int, int] = (0, 255)) -> None:
+        """Takes a frame for the one right before the next sample, which tells noise; as for `sample`."""
+        self._steps = _steps(pick_levels(image, span))
 
     def sample(self, image: NDArray[np.uint8], monotonic: float, span: tuple[int, int] = (0, 255)) -> Sample:
         """Of a frame, (H, W) luma whose black and white are `span`, at its time in seconds."""
@@ -64,7 +70,9 @@ class Sampler:
             self._steady = self._steady + share * (now - self._steady)
         self._at, self._steps = monotonic, steps
         bright = float((now >= 250.0).mean())
-        return Sample(self._steady, reduce_blocks(now), np.maximum(self._powers, 0.0), bright)
+        return Sample(
+            self._steady, edge_field(self._steady), reduce_blocks(now), np.maximum(self._powers, 0.0), bright
+        )
 
 
 def _steps(levels: Floats) -> tuple[Floats, ...]:

@@ -104,7 +104,7 @@ def test_what_stays_doubtful_is_not() -> None:
     assert [camera.due([_track(TrackState.TENTATIVE, since=0.0)]) for _ in range(3)] == [False, False, True]
 
 
-def test_a_lost_pose_is_looked_for_once_a_second() -> None:
+def test_a_lost_pose_is_looked_for_soon_but_not_all_the_time() -> None:
     camera = _Camera(DetectorPacing(pause=0.5))
     camera.due()
     ran = [camera.due(doubt=True) for _ in range(20)]
