@@ -39,10 +39,6 @@ class Eye:
         self._other = KnownView()
         self._dark: TamperState | None = None  # what the darkness was called when it began
 
-    def glimpse(self, luma: NDArray[np.uint8], span: tuple[int, int] = (0, 255)) -> None:
-        """Takes a picture, as for `look`, for the one before the next look."""
-        self._sampler.glimpse(luma, span)
-
     def look(
         self, luma: NDArray[np.uint8], monotonic: float, elapsed: float, span: tuple[int, int] = (0, 255)
     ) -> Evidence:

@@ -51,10 +51,6 @@ class Sampler:
         self._steps: tuple[Floats, ...] = ()
         self._at = 0.0
 
-    def glimpse(self, image: NDArray[np.uint8], span: tuple[int, int] = (0, 255)) -> None:
-        """Takes a frame for the one right before the next sample, which tells noise; as for `sample`."""
-        self._steps = _steps(pick_levels(image, span))
-
     def sample(self, image: NDArray[np.uint8], monotonic: float, span: tuple[int, int] = (0, 255)) -> Sample:
         """Of a frame, (H, W) luma whose black and white are `span`, at its time in seconds."""
         now = pick_levels(image, span)

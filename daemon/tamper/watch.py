@@ -6,9 +6,6 @@ import logging
 from collections import Counter, deque
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from daemon.capture import Frame
 from daemon.config.tamper import TamperConfig
 from daemon.messages import Message, plain
@@ -18,18 +15,12 @@ from daemon.tamper.judging import Evidence, TamperState, is_no_signal
 from daemon.tamper.sampling import is_plain, one_colour
 from daemon.tamper.view import KnownView
 from daemon.topics import Topics
-from tracker.edges import tiny_levels
 
 __all__ = ["TamperWatch"]
-
-Floats = NDArray[np.float32]
 
 _log = logging.getLogger(__name__)
 
 _INTERVAL = 0.09  # seconds between two pictures that are compared: ten a second tell as much as thirty
-_CALM = 0.39  # the same while all is well, and less changes than
-_WHOLE = 0.8  # share of the view that is to be seen
-_STIRS = 2.0  # grey levels, the mean of the picture
 _BLANK = 0.999  # share of one colour from which nobody can be in a picture
 _FLICKER = 0.5  # seconds of the view, and
 _DOUBT = 1.0  # seconds of pictures that do not tell, which do not interrupt what the others say
@@ -71,8 +62,6 @@ class TamperWatch:
         self._against: deque[_Vote] = deque()  # since the view is gone
         self._for: deque[_Vote] = deque()  # since it is there
         self._other_since: float | None = None
-        self._before = 0.0  # monotonic seconds of the frame before
-        self._tiny: Floats | None = None  # the last picture that was compared
         self._reason = "learning" if view is None else "looking"
         self._since: float | None = None
         self._score = 0.0
@@ -92,23 +81,9 @@ class TamperWatch:
         elapsed = 0.0 if self._last is None else frame.monotonic - self._last
         if self._last is not None and 0.0 <= elapsed < _INTERVAL:
             return []
-        tiny = tiny_levels(luma, span)
-        gap, self._before = frame.monotonic - self._before, frame.monotonic
-        if elapsed < _CALM and self._is_calm(tiny):
-            if elapsed + gap >= _CALM:  # noise is told from two pictures in a row
-                self._eye.glimpse(luma, span)
-            return []
-        self._last, self._tiny = frame.monotonic, tiny
+        self._last = frame.monotonic
         self._count(self._eye.look(luma, frame.monotonic, elapsed, span), frame)
         return self._decide(frame)
-
-    def _is_calm(self, tiny: Floats) -> bool:
-        """Whether the view is there, as it was for a while, and no more changes than people who walk."""
-        if self.state is not TamperState.OK or self._against or not self._for or self._tiny is None:
-            return False
-        if self._for[-1].score < _WHOLE:
-            return False
-        return float(np.abs(tiny - self._tiny).mean()) < _STIRS
 
     def states(self) -> list[Message]:
         """The retained state as it is now; none where nothing is watched."""

@@ -309,7 +309,7 @@ def test_the_view_outlives_an_outage() -> None:
 
 
 def test_a_view_is_learned_when_nothing_moves_before_the_lens_any_more() -> None:
-    story = Story().go(10, lambda image, t: person(image, t) if t < 2.5 else scene(t, of=ELSEWHERE))
+    story = Story().go(8, lambda image, t: person(image, t) if t < 2.5 else scene(t, of=ELSEWHERE))
     assert story.go(12).states == ["ok", "moved"], "what stayed for five seconds was learned"
 
 
