@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from classifier.fights.model import FightModel
 from classifier.fights.watch import FightWatch
 from daemon.capture import Frame
-from daemon.config import CameraConfig
+from daemon.config import CameraConfig, FightsConfig
 from daemon.config.rules import FightRule
 from daemon.scene import FightPlace
 from daemon.zones import ZoneMap
@@ -23,10 +23,11 @@ class FightReader:
 
     Args:
         zones: of the camera.
+        settings: how often to look.
     """
 
-    def __init__(self, zones: ZoneMap) -> None:
-        self._zones = zones
+    def __init__(self, zones: ZoneMap, settings: FightsConfig) -> None:
+        self._zones, self._settings = zones, settings
         self._watch: FightWatch | None = None
         self._people: int | None = None
         self._flash = float("-inf")  # when the light last changed at once
@@ -51,6 +52,7 @@ class FightReader:
         scores: NDArray[np.float32],
         people: int,
         model: FightModel,
+        features: NDArray[np.float32] | None = None,
     ) -> tuple[FightPlace, ...]:
         """Where somebody may fight in the next frame.
 
@@ -60,10 +62,12 @@ class FightReader:
             scores: (N,) of them.
             people: that a fight takes at least; another number starts anew.
             model: that judges.
+            features: of the picture, where the detector has what the model would see.
         """
         if self._watch is None or people != self._people:
-            self._watch, self._people = FightWatch(people), people
-        found = self._watch.update(frame.image, boxes, scores, frame.monotonic, model)
+            calm, wake = self._settings.calm, self._settings.wake
+            self._watch, self._people = FightWatch(people, calm=calm, wake=wake), people
+        found = self._watch.update(frame.image, boxes, scores, frame.monotonic, model, features)
         if found is None:
             return ()
         width, height = frame.size

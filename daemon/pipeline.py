@@ -93,7 +93,8 @@ class CameraPipeline:
         self._tracker = make_tracker(name, settings.track)
         self._cuts = CutDetector()
         self._size: tuple[int, int] | None = None
-        self._pacing = DetectorPacing(settings.detect.every)
+        detect = settings.detect
+        self._pacing = DetectorPacing(detect.every, pause=detect.pause, idle=detect.idle)
         self._tracks: list[Track] = []
         self._follower = PoseFollower(PosePacing(settings.pose.steady_rate))
         self._carrier = PoseCarrier()
@@ -105,7 +106,7 @@ class CameraPipeline:
         self._presence = ZonePresence(settings.zones)
         self._events = EventReporter(name, topics, zones=tuple(settings.zones))
         self._alerts = AlertEngine(name, self._rules, topics, profile)
-        self._fights = FightReader(self._zones)
+        self._fights = FightReader(self._zones, settings.fights)
 
     def process(self, frame: Frame, engines: Engines) -> FrameResult:
         """Takes the camera's next frame; frames must come in the order of their time."""
@@ -116,7 +117,7 @@ class CameraPipeline:
         with clock.stage("tamper"):
             tampering = self._tamper.update(frame)
         with clock.stage("track"):
-            cut = self._cuts.update(frame.image)
+            cut = self._cuts.update(frame.luma, frame.luma_range)
             size, self._size = self._size, frame.size
             if cut or size not in (None, frame.size):  # boxes in pixels would lie elsewhere
                 cut = True
@@ -129,11 +130,13 @@ class CameraPipeline:
             )
         if self._tamper.blank:
             followed = {}  # one flat colour: there is nobody to look for
-        doubt = self._follower.failed > 0 or self._tracker.unsettled
-        detected = not self._tamper.blank and self._pacing.due(self._tracks, expected, doubt, frame.monotonic)
+        doubt = self._follower.failed > 0
+        due = self._pacing.due(self._tracks, doubt, frame.monotonic, lambda: frame.luma)
+        detected = due and not self._tamper.blank
         if detected:
-            tracks, people = self._detect(frame, engines, followed)
+            tracks, people, features = self._detect(frame, engines, followed)
         else:
+            features = None
             with clock.stage("track"):
                 boxes = {key: one.box for key, one in followed.items()}
                 coasting = set() if self._tamper.blank else self._follower.resting
@@ -160,7 +163,7 @@ class CameraPipeline:
             model = engines.actions(self._settings.actions)
             self._actions.update(read, confirmed, frame.size, frame.monotonic, model)
         with clock.stage("fight"):
-            fights = self._fight_places(frame, people, engines)
+            fights = self._fight_places(frame, people, features, engines)
         with clock.stage("report"):
             scene = replace(self._scene(frame, tracks, poses), cut=cut, renamed=renamed, fights=fights)
             self._actions.watch(scene)
@@ -180,10 +183,11 @@ class CameraPipeline:
 
     def _detect(
         self, frame: Frame, engines: Engines, followed: Mapping[str, Followed]
-    ) -> tuple[list[Track], _Boxes]:
-        """Tracks, and boxes and scores of everybody who is seen, however little."""
+    ) -> tuple[list[Track], _Boxes, NDArray[np.float32] | None]:
+        """Tracks, boxes and scores of everybody who is seen, however little, and the detector's features."""
         with self.clock.stage("detect"):
             detections = engines.detector(self._settings.detect).detect(frame.image)
+            features = detections.features
             detections = self._sieve.sift(detections, *frame.size)
         with self.clock.stage("track"):
             tracks = self._tracker.update(
@@ -194,7 +198,7 @@ class CameraPipeline:
                 poses={key: (one.box, one.likeness) for key, one in followed.items()},
                 coasting=self._follower.resting,
             )
-        return tracks, (detections.boxes, detections.scores)
+        return tracks, (detections.boxes, detections.scores), features
 
     def initial_messages(self) -> list[Message]:
         """Retained state before the first frame: nothing known of tampering, nobody seen, every rule OFF."""
@@ -250,11 +254,16 @@ class CameraPipeline:
         """Messages that come without a frame, with what media has to say of them."""
         return messages if self._media is None else self._media.conclude(messages)
 
-    def _fight_places(self, frame: Frame, people: _Boxes, engines: Engines) -> tuple[FightPlace, ...]:
+    def _fight_places(
+        self, frame: Frame, people: _Boxes, features: NDArray[np.float32] | None, engines: Engines
+    ) -> tuple[FightPlace, ...]:
         fighters = self._alerts.fighters(frame.captured_at) if self.alerts_enabled else None
         if fighters is None:
             return ()
-        return self._fights.read(frame, *people, fighters, engines.fights(self._settings.fights))
+        model = engines.fights(self._settings.fights)
+        if features is not None and not model.sees_as(engines.detector(self._settings.detect)):
+            features = None
+        return self._fights.read(frame, *people, fighters, model, features)
 
     def _scene(self, frame: Frame, tracks: Sequence[Track], poses: dict[str, Pose]) -> Scene:
         width, height = frame.size

@@ -57,7 +57,7 @@ def camera_figures(name: str = "door", **changes: Any) -> CameraFigures:
         "people": 2,
         "alerts": (),
         "models": {
-            "detector": {"name": "person_yolox_nano", "sha256": "b42e0bb73688"},
+            "detector": {"name": "person_yolox_nano", "sha256": "f9ff752af05e"},
             "pose": {"name": "pose_full", "sha256": "80ded69084ae"},
         },
         "frame_age": 0.06,

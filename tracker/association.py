@@ -236,7 +236,7 @@ class Tracker:
         upright = size[:, 0] <= _UPRIGHT * size[:, 1]
         clear = (seen.scores >= self._high_score) & (seen.covered < _CLEAR) & upright
         self._identities.welcome(self._records, boxes, monotonic)
-        self._identities.learn(self._records, seen.appearance, clear)
+        self._identities.learn(self._records, seen.appearance, clear, monotonic)
         self._identities.meet(self._records, boxes)
         value = self._states.value
         self._identities.judge(

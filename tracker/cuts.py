@@ -12,7 +12,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.edges import BLOCK, CLEAR, block_fit, clearness, edge_field, fit, pick_levels, spectrum
+from tracker.edges import (
+    BLOCK,
+    CLEAR,
+    block_fit,
+    clearness,
+    edge_field,
+    fit,
+    pick_levels,
+    spectrum,
+    tiny_levels,
+)
 
 __all__ = ["CutDetector"]
 
@@ -22,7 +32,6 @@ _FLASH = 1.6  # ratio of the mean levels of two frames that no movement makes
 _EVERY = 5  # frames between two in which the edges of the scene are looked at
 _STANDS_OUT, _CLEARLY = 4.5, 1.2  # by which edges fit in their place: in deviations, and than elsewhere
 _AGREE, _SHARE = 0.3, 0.25  # agreement of a block's edges, and share of the blocks
-_ROWS, _COLUMNS, _SAMPLES = 12, 16, 4  # cells, and samples a cell along each side
 
 
 class CutDetector:
@@ -46,34 +55,39 @@ class CutDetector:
         self._mean: float | None = None
         self.flash = False
 
-    def update(self, image: NDArray[np.uint8]) -> bool:
-        """Whether the next frame, (H, W, 3) uint8, is the second one of another scene."""
-        now = _tiny(image)
+    def update(self, image: NDArray[np.uint8], span: tuple[int, int] = (0, 255)) -> bool:
+        """Whether the next frame is the second one of another scene.
+
+        Args:
+            image: (H, W) luma or (H, W, 3), uint8.
+            span: levels of black and white in it.
+        """
+        now = tiny_levels(image, span)
         mean = float(now.mean()) + 8.0  # noise of the dark is no light
         self.flash = self._mean is not None and not 1 / _FLASH < mean / self._mean < _FLASH
         self._mean = mean
         if now.std() < self._contrast:
             return False  # says nothing, and what comes after it is compared with what was before
         if self._scene is None or _alike(now, self._scene) >= self._same:
-            self._keep(now, image)
+            self._keep(now, image, span)
             return False
-        if self._levels is not None and _same_edges(pick_levels(image), self._levels):
+        if self._levels is not None and _same_edges(pick_levels(image, span), self._levels):
             self._age = 0
-            self._keep(now, image)
+            self._keep(now, image, span)
             return False
         # One picture may be broken: another scene is one that the next picture shows as well.
         if self._other is None or _alike(now, self._other) < self._same:
             self._other = now
             return False
         self._age = 0
-        self._keep(now, image)
+        self._keep(now, image, span)
         return True
 
-    def _keep(self, now: Floats, image: NDArray[np.uint8]) -> None:
+    def _keep(self, now: Floats, image: NDArray[np.uint8], span: tuple[int, int]) -> None:
         """This is the scene now."""
         self._scene, self._other = now, None
         if self._age % _EVERY == 0:
-            self._levels = pick_levels(image)
+            self._levels = pick_levels(image, span)
         self._age += 1
 
 
@@ -95,13 +109,3 @@ def _alike(first: Floats, second: Floats) -> float:
     """Correlation of two pictures, -1 to 1."""
     one, two = first - first.mean(), second - second.mean()
     return float((one * two).sum() / np.sqrt((one**2).sum() * (two**2).sum()))
-
-
-def _tiny(image: NDArray[np.uint8]) -> Floats:
-    """(12, 16) float32 mean green of cells, each from 4 x 4 pixels."""
-    height, width = image.shape[:2]
-    rows = ((np.arange(_ROWS * _SAMPLES) + 0.5) * height / (_ROWS * _SAMPLES)).astype(np.intp)
-    columns = ((np.arange(_COLUMNS * _SAMPLES) + 0.5) * width / (_COLUMNS * _SAMPLES)).astype(np.intp)
-    grid = image[rows[:, None], columns[None], 1].astype(np.float32)
-    cells: Floats = grid.reshape(_ROWS, _SAMPLES, _COLUMNS, _SAMPLES).mean(axis=(1, 3))
-    return cells

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracker.heads import Head, HeadDecoder, recognise
-from tracker.letterbox import GRID, PADDING, fitting_size, letterbox
+from tracker.letterbox import GRID, PADDING, InputBuffer, Letterbox, fitting_size, letterbox
 from tracker.nms import suppress
 from tracker.runtime import ModelError, OpenSession, create_session
 
@@ -35,10 +36,13 @@ class Detections:
     Attributes:
         boxes: (N, 4) float32 left, top, right, bottom in pixels of the source image, inside it.
         scores: (N,) float32 in 0..1.
+        features: (C, rows, columns) float32 of a last stage of the network, whose cells cover the whole
+            input, for whoever looks at the same picture; None where the model does not give any.
     """
 
     boxes: FloatArray
     scores: FloatArray
+    features: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -75,6 +79,8 @@ class Detector:
     ) -> None:
         """Loads the model and runs it on a blank image.
 
+        `look` then is the fingerprint of the stage that gives the features of detections, or None.
+
         Args:
             model: ONNX file; None takes the bundled one.
             score: Least score of a detection. Low on purpose: the tracker's second stage uses weak
@@ -103,7 +109,11 @@ class Detector:
         if _is_fixed(images) and images != 1:
             raise ModelError(f"{path}: takes {images} images at once: export it for one (batch=1)")
         self.name = path.stem
-        self._input = inputs[0].name
+        self._input, self._buffers = inputs[0].name, threading.local()
+        self._outputs = [self._session.get_outputs()[0].name]
+        self.look: str | None = metadata.get("look")
+        if self.look and [one.name for one in self._session.get_outputs()[1:]] == ["features"]:
+            self._outputs.append("features")
         self._dtype = _INPUT_TYPES[inputs[0].type]
         self.input_size = _input_size(path, inputs[0].shape, metadata)
         decoder = self._recognise(path, metadata)
@@ -129,8 +139,9 @@ class Detector:
             Detections in pixels of that image, best first.
         """
         decoder = self._decoder(image.shape[1], image.shape[0])
-        canvas, placed = letterbox(image, decoder.width, decoder.height, centred=not self._head.is_yolox)
-        candidates = decoder(self._run(_blob(canvas, self._head, self._dtype)), self._score)
+        blob, placed = self._placed(image, decoder)
+        output, *features = self._session.run(self._outputs, {self._input: blob})
+        candidates = decoder(output, self._score)
         if decoder.needs_nms:
             kept = suppress(candidates.boxes, candidates.scores, iou=self._iou, limit=self._limit)
         else:
@@ -138,7 +149,25 @@ class Detector:
         boxes = placed.to_source(candidates.boxes[kept], image.shape[1], image.shape[0])
         # What lies wholly in the padding has no area left after the cut at the border.
         inside = np.all(boxes[:, 2:] - boxes[:, :2] >= 1.0, axis=1)
-        return Detections(boxes[inside], candidates.scores[kept][inside])
+        found = np.asarray(features[0][0], np.float32) if features else None
+        return Detections(boxes[inside], candidates.scores[kept][inside], found)
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the input."""
+        return self._pixels or self.input_size[0] * self.input_size[1]
+
+    def _placed(self, image: Image, decoder: HeadDecoder) -> tuple[npt.NDArray[Any], Letterbox]:
+        """The input of the network, and where the image lies in it."""
+        width, height = decoder.width, decoder.height
+        if not self._head.is_yolox or self._dtype is not np.float32:
+            canvas, placed = letterbox(image, width, height, centred=not self._head.is_yolox)
+            return _blob(canvas, self._head, self._dtype), placed
+        buffers: dict[tuple[int, int], InputBuffer] = self._buffers.__dict__.setdefault("by_size", {})
+        buffer = buffers.get((width, height))
+        if buffer is None:
+            buffer = buffers[width, height] = InputBuffer(width, height)
+        return buffer.fill(image)
 
     def _decoder(self, width: int, height: int) -> HeadDecoder:
         """The decoder for the input size that an image of width x height gets."""
@@ -162,7 +191,7 @@ class Detector:
         return found == (decoder.head, decoder.strides)
 
     def _run(self, blob: npt.NDArray[Any]) -> FloatArray:
-        output: FloatArray = self._session.run(None, {self._input: blob})[0]
+        output: FloatArray = self._session.run(self._outputs[:1], {self._input: blob})[0]
         return output
 
     def _recognise(self, path: Path, metadata: dict[str, str]) -> HeadDecoder:

@@ -27,8 +27,11 @@ __all__ = [
     "edge_field",
     "fit",
     "pick_levels",
+    "plane_of",
     "reduce_blocks",
     "spectrum",
+    "stretched",
+    "tiny_levels",
 ]
 
 Floats = NDArray[np.float32]
@@ -44,6 +47,7 @@ BLOCKS = (COARSE[0] // BLOCK, COARSE[1] // BLOCK)
 CLEAR = 0.03
 """Mean squared length of the edges of a block that shows something."""
 
+_ROWS, _COLUMNS, _SAMPLES = 12, 16, 4  # cells of tiny pictures, and samples a cell along each side
 _HALF = 6.0  # levels a cell at which an edge is half as clear as it can be
 _NEAR = 3  # cells around no displacement (2.3 % of the width): masts shake in the wind
 _BESIDE = 4  # cells from which a place is another one
@@ -66,12 +70,42 @@ class Fit:
     there: tuple[int, int]
 
 
-def pick_levels(image: NDArray[np.uint8]) -> Floats:
-    """(144, 256) float32 green levels, picked of a frame (H, W, 3): the cost is the same at any size."""
+def plane_of(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W) levels of a plane of luma, or of a picture (H, W, 3), whose green is as good."""
+    return image if image.ndim == 2 else image[..., 1]
+
+
+def stretched(levels: Floats, span: tuple[int, int]) -> Floats:
+    """Levels between those of black and white as levels of 0 to 255."""
+    black, white = span
+    if span == (0, 255):
+        return levels
+    scaled = (levels - np.float32(black)) * np.float32(255.0 / (white - black))
+    return np.asarray(np.maximum(scaled, 0.0), np.float32)
+
+
+def pick_levels(image: NDArray[np.uint8], span: tuple[int, int] = (0, 255)) -> Floats:
+    """(144, 256) float32 levels, picked of a frame: the cost is the same at any size.
+
+    Args:
+        image: (H, W) luma, or (H, W, 3).
+        span: levels of black and white in it.
+    """
     height, width = image.shape[:2]
     step = max(1, min(width // FINE[1], height // FINE[0]))
-    picked = np.ascontiguousarray(image[step // 2 :: step, step // 2 :: step, 1])
-    return cv2.resize(picked, (FINE[1], FINE[0]), interpolation=cv2.INTER_AREA).astype(np.float32)
+    picked = np.ascontiguousarray(plane_of(image)[step // 2 :: step, step // 2 :: step])
+    levels = cv2.resize(picked, (FINE[1], FINE[0]), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return stretched(levels, span)
+
+
+def tiny_levels(image: NDArray[np.uint8], span: tuple[int, int] = (0, 255)) -> Floats:
+    """(12, 16) float32 mean levels of cells, each from 4 x 4 pixels; arguments as for `pick_levels`."""
+    height, width = image.shape[:2]
+    rows = ((np.arange(_ROWS * _SAMPLES) + 0.5) * height / (_ROWS * _SAMPLES)).astype(np.intp)
+    columns = ((np.arange(_COLUMNS * _SAMPLES) + 0.5) * width / (_COLUMNS * _SAMPLES)).astype(np.intp)
+    grid = plane_of(image)[rows[:, None], columns[None]].astype(np.float32)
+    cells: Floats = grid.reshape(_ROWS, _SAMPLES, _COLUMNS, _SAMPLES).mean(axis=(1, 3))
+    return stretched(cells, span)
 
 
 def reduce_blocks(cells: Floats) -> Floats:

@@ -26,7 +26,8 @@ Looks = NDArray[np.float32]
 _MEET = 0.25  # share of the smaller box in the other, from which two people may be mixed up
 _LOOKS_RATE = 0.1  # of a new look in what a person is remembered by
 _NEAR = 1.5  # body heights from somebody new, within which another may have taken their name
-_ENOUGH = 5  # looks after a meeting from which a body can be judged
+_ENOUGH = 5  # looks after a meeting from which a body can be judged,
+_FEW, _FEW_SECONDS = 3, 0.5  # or fewer that are further apart: they tell more than those of one moment
 _PATIENCE = 2.0  # seconds that somebody waits for the others of a meeting to be seen well
 _STAY = 0.15  # likeness by which another name must fit better than the one that a body has
 _STAY_HIDDEN = 0.25  # the same where the other one is not seen now
@@ -48,13 +49,17 @@ class Identities:
             result[known] = self._space.similarity(looks, appearance)
         return result
 
-    def learn(self, records: Sequence[Record], appearance: Looks, clear: NDArray[np.bool_]) -> None:
+    def learn(
+        self, records: Sequence[Record], appearance: Looks, clear: NDArray[np.bool_], monotonic: float
+    ) -> None:
         """Takes the looks (N, 120) of detections that are seen well, `clear` (N,), into the memories."""
         self._space.learn(appearance[clear])
         for record in records:
             if record.detection >= 0 and clear[record.detection]:
                 look = appearance[record.detection]
                 if record.met:
+                    if not record.fresh_count:
+                        record.fresh_since = monotonic
                     record.fresh_count += 1
                     record.fresh = _mixed(record.fresh, look, 1.0 / record.fresh_count)
                 else:
@@ -115,15 +120,17 @@ class Identities:
         """
         place = {record: row for row, record in enumerate(records)}
         for record in records:
-            if not _ready(record):
+            if not _ready(record, monotonic):
                 continue
             if record.ready_since is None:
                 record.ready_since = monotonic
             others = _together(record, place.keys())
-            waits = any(other.state is TrackState.CONFIRMED and not _ready(other) for other in others)
+            waits = any(
+                other.state is TrackState.CONFIRMED and not _ready(other, monotonic) for other in others
+            )
             if waits and monotonic - record.ready_since < _PATIENCE:
                 continue
-            bodies = [record, *(other for other in others if _ready(other))]
+            bodies = [record, *(other for other in others if _ready(other, monotonic))]
             lost = [other for other in others if _lost(other)]
             rows, columns = [place[body] for body in bodies], [place[other] for other in lost]
             possible = reach()[np.ix_(rows, columns)] if lost else np.zeros((len(rows), 0), bool)
@@ -191,8 +198,11 @@ def _look_anew(record: Record) -> None:
     record.fresh, record.fresh_count, record.ready_since = None, 0, None
 
 
-def _ready(record: Record) -> bool:
-    return record.fresh_count >= _ENOUGH and bool(record.met) and record.state is TrackState.CONFIRMED
+def _ready(record: Record, monotonic: float) -> bool:
+    """Whether a body that met others was seen well often enough since."""
+    few = record.fresh_count >= _FEW and monotonic - record.fresh_since >= _FEW_SECONDS
+    enough = few or record.fresh_count >= _ENOUGH
+    return enough and bool(record.met) and record.state is TrackState.CONFIRMED
 
 
 def _lost(record: Record) -> bool:

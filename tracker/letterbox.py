@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["GRID", "PADDING", "Letterbox", "fitting_size", "letterbox"]
+__all__ = ["GRID", "PADDING", "InputBuffer", "Letterbox", "fitting_size", "letterbox"]
 
 FloatArray = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
@@ -52,20 +52,54 @@ def letterbox(image: Image, width: int, height: int, *, centred: bool) -> tuple[
     Returns:
         The (height, width, 3) uint8 result and where the image lies in it.
     """
-    source_height, source_width = image.shape[:2]
-    scale = min(width / source_width, height / source_height)
-    inner_width = min(width, max(1, round(source_width * scale)))
-    inner_height = min(height, max(1, round(source_height * scale)))
+    inner, scale = _scaled(image, width, height)
+    inner_height, inner_width = inner.shape[:2]
     # Half a pixel goes to the right and the bottom, as ultralytics' LetterBox rounds it.
     left = round((width - inner_width) / 2 - 0.1) if centred else 0
     top = round((height - inner_height) / 2 - 0.1) if centred else 0
     canvas = np.full((height, width, 3), PADDING, dtype=np.uint8)
-    inner = canvas[top : top + inner_height, left : left + inner_width]
-    if (inner_width, inner_height) == (source_width, source_height):
-        inner[:] = image
-    else:
-        inner[:] = cv2.resize(image, (inner_width, inner_height), interpolation=cv2.INTER_LINEAR)
+    canvas[top : top + inner_height, left : left + inner_width] = inner
     return canvas, Letterbox(scale, left, top)
+
+
+def _scaled(image: Image, width: int, height: int) -> tuple[Image, float]:
+    """An image scaled to fit into width x height, and by how much."""
+    source_height, source_width = image.shape[:2]
+    scale = min(width / source_width, height / source_height)
+    inner_width = min(width, max(1, round(source_width * scale)))
+    inner_height = min(height, max(1, round(source_height * scale)))
+    if (inner_width, inner_height) == (source_width, source_height):
+        return image, scale
+    inner = cv2.resize(image, (inner_width, inner_height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(inner, np.uint8), scale
+
+
+class InputBuffer:
+    """A network's input that is filled again and again: new memory for each image costs more than filling it.
+
+    For networks that take pixels as they are, padded at the right and the bottom (YOLOX).
+
+    Args:
+        width: of the input, pixels.
+        height: likewise.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self._size = (width, height)
+        self._values = np.full((1, 3, height, width), PADDING, dtype=np.float32)
+        self._inner: tuple[int, ...] | None = None
+
+    def fill(self, image: Image) -> tuple[FloatArray, Letterbox]:
+        """Letterboxes an image (H, W, 3) uint8; returns (1, 3, height, width) and where the image lies in it.
+
+        The array is the same one each time.
+        """
+        inner, scale = _scaled(image, *self._size)
+        if inner.shape != self._inner:
+            self._values.fill(PADDING)
+            self._inner = inner.shape
+        self._values[0, :, : inner.shape[0], : inner.shape[1]] = inner.transpose(2, 0, 1)
+        return self._values, Letterbox(scale, 0, 0)
 
 
 def fitting_size(width: int, height: int, pixels: int) -> tuple[int, int]:

@@ -1,69 +1,107 @@
-"""When the detector runs: in every k-th frame while everybody is followed by their poses, else at once."""
+"""When the detector runs: now and then while everybody is where expected, soon where something is not clear.
+
+Between two detections people are followed by their poses and by how they move. Where nobody is, and nothing
+moves, the detector rests longer. All of it goes by the time of the frames: a replay does what the camera did.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.matching import buffered_iou
+from tracker.motion import MotionGate
 from tracker.tracks import Track, TrackState
 
 __all__ = ["DetectorPacing"]
 
-_YOUNG = 1.0  # seconds for which somebody new is detected in every frame, and somebody lost is looked for
-_LONGEST = 0.4  # seconds without the detector, whatever the frame rate
-_TOGETHER = 0.05  # IoU from which two people may be mixed up
+_SOON = 0.1  # seconds: somebody new is to be confirmed, somebody lost may be out again with the next step
+_DOUBT = 2.0  # seconds from one such look for a lost pose to the next: some are hidden for long
+_YOUNG = (
+    0.5  # seconds for which somebody new is looked at that soon: things that look like people stay longer
+)
+_MISSED = 0.35  # likewise of somebody lost just now
+_TOLERANCE = 1e-6
+_EMPTY = 30.0  # seconds without anybody from which the camera may rest: who was lost may lie there
 
 
 class DetectorPacing:
     """Decides for each frame of a camera whether the detector must run.
 
     Args:
-        every: frames from one detection to the next, at most; 1 detects in every frame.
+        every: frames from one detection to the next, at most; 1 detects in every frame, None goes by time.
+        pause: seconds from one detection to the next, at most; 0 detects in every frame.
+        idle: seconds likewise where nobody is and nothing moves; 0 makes no difference there.
     """
 
-    def __init__(self, every: int = 1) -> None:
-        self._every = every
-        self._frames = every
-        self._last = float("-inf")
+    def __init__(self, every: int | None = None, *, pause: float = 0.3, idle: float = 0.0) -> None:
+        self._every, self._pause, self._idle = every, pause, idle
+        self._frames = 0
+        self._last = self._before = float("-inf")
+        self._doubted = float("-inf")
+        self._seen: float | None = None  # when anybody was last followed
+        self._gate = MotionGate()
 
     def due(
         self,
         tracks: Sequence[Track],
-        expected: Mapping[str, NDArray[np.float32]],
         doubt: bool,
         monotonic: float,
+        luma: Callable[[], NDArray[np.uint8]] | None = None,
     ) -> bool:
         """Whether the detector must run in this frame.
 
         Args:
             tracks: of the frame before.
-            expected: boxes (4,) by id where the confirmed ones of them should be by now.
-            doubt: whether anything else speaks for it: a pose was looked for in vain, people have just met.
+            doubt: whether anything else speaks for it: a pose was looked for in vain.
             monotonic: seconds of the frame.
+            luma: gives the frame, (H, W) uint8, in which nothing may move; None never rests.
         """
+        gap, self._before = monotonic - self._before, monotonic
         self._frames += 1
-        if self._frames >= self._every or not 0.0 <= monotonic - self._last < _LONGEST:
+        since = monotonic - self._last
+        if since < 0.0 or (self._every is not None and self._frames >= self._every):
             due = True
         else:
-            unsure = doubt or any(_unsure(track, monotonic) for track in tracks)
-            due = unsure or _meet(np.array(list(expected.values()), np.float64))
+            # The nearest frame to the time: half a frame early is as good as half a frame late.
+            since += min(gap, self._pause) / 2 if gap > 0.0 else 0.0
+            resting = self._empty(tracks, monotonic)
+            if luma is not None and resting and self._pause <= since < self._idle:
+                due = not self._gate.still(luma())
+            else:
+                due = since >= self._wait(tracks, doubt, monotonic) - _TOLERANCE
         if due:
             self._frames, self._last = 0, monotonic
+            if luma is not None and self._idle > self._pause:
+                self._remember(tracks, luma())
         return due
+
+    def _wait(self, tracks: Sequence[Track], doubt: bool, monotonic: float) -> float:
+        """Seconds from the last detection to the next."""
+        soon = any(_unsure(track, monotonic) for track in tracks)
+        if not soon and doubt and monotonic - self._doubted >= _DOUBT:
+            self._doubted, soon = monotonic, True
+        return min(_SOON, self._pause) if soon else self._pause
+
+    def _empty(self, tracks: Sequence[Track], monotonic: float) -> bool:
+        """Whether nobody has been followed for a good while, nor at the very start."""
+        if self._idle <= self._pause:
+            return False
+        if tracks or self._seen is None or monotonic < self._seen:
+            self._seen = monotonic
+        return monotonic - self._seen >= _EMPTY
+
+    def _remember(self, tracks: Sequence[Track], image: NDArray[np.uint8]) -> None:
+        """What nobody is in, for as long as nobody is."""
+        if tracks:
+            self._gate.forget()
+        else:
+            self._gate.remember(image)
 
 
 def _unsure(track: Track, monotonic: float) -> bool:
     """Whether this is somebody new, or lost just now."""
-    since = track.last_monotonic if track.state is TrackState.LOST else track.first_monotonic
-    return track.state is not TrackState.REMOVED and monotonic - since < _YOUNG
-
-
-def _meet(boxes: NDArray[np.float64]) -> bool:
-    if len(boxes) < 2:
-        return False
-    overlap = buffered_iou(boxes, boxes)
-    np.fill_diagonal(overlap, 0.0)
-    return bool(overlap.max() > _TOGETHER)
+    if track.state is TrackState.TENTATIVE:
+        return monotonic - track.first_monotonic < _YOUNG
+    return track.state is TrackState.LOST and monotonic - track.last_monotonic < _MISSED

@@ -101,6 +101,16 @@ class TiledDetector:
         """The detector's name."""
         return self._detector.name
 
+    @property
+    def look(self) -> str | None:
+        """Of the detector, as are the features: those of the whole image."""
+        return self._detector.look
+
+    @property
+    def pixels(self) -> int:
+        """Of the detector's input."""
+        return self._detector.pixels
+
     def detect(self, image: Image) -> Detections:
         """Finds the people in an image.
 
@@ -115,7 +125,8 @@ class TiledDetector:
         for tile in tile_grid(width, height, self._columns, self._rows):
             part = self._detector.detect(image[tile.top : tile.bottom, tile.left : tile.right])
             views.append(trusted(part, tile, width, height))
-        return merge_views(views, iou=self._iou, limit=self._limit)
+        merged = merge_views(views, iou=self._iou, limit=self._limit)
+        return Detections(merged.boxes, merged.scores, views[0].features)
 
 
 def trusted(found: Detections, tile: Tile, width: int, height: int) -> Detections:

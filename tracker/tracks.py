@@ -110,6 +110,7 @@ class Record:
         met: bodies that hid it, or that it hid, since its looks were last compared.
         fresh: (120,) mean look since then, or None.
         fresh_count: looks in it.
+        fresh_since: seconds of the first of them.
         ready_since: seconds since when it could be compared, while it waits for those it met.
         was: the id that it had until this frame, if it got another's name; else None.
         double: (4,) place of a second box of this body, in widths and heights of the first, or None.
@@ -131,6 +132,7 @@ class Record:
     met: set[Record] = field(default_factory=set)
     fresh: NDArray[np.float32] | None = None
     fresh_count: int = 0
+    fresh_since: float = 0.0
     ready_since: float | None = None
     was: str | None = None
     double: NDArray[np.float64] | None = None

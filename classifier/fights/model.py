@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -12,7 +13,11 @@ import numpy.typing as npt
 from tracker.letterbox import fitting_size, letterbox
 from tracker.runtime import ModelError, OpenSession, create_session
 
-__all__ = ["FIGHTS_VERSION", "FightModel", "Looker", "look_beside", "shares_of"]
+if TYPE_CHECKING:
+    from tracker.detector import Detector
+    from tracker.tiles import TiledDetector
+
+__all__ = ["FIGHTS_VERSION", "FightModel", "Looker", "covering", "look_beside", "shares_of"]
 
 FIGHTS_VERSION = "2"
 """Of the way pictures are looked at; stored in the model, which fits only this one."""
@@ -42,6 +47,7 @@ class Looker:
         self._session = open_session(path, threads=threads)
         if [one.name for one in self._session.get_inputs()] != ["images"]:
             raise ModelError(f"{path}: does not look at pictures: fetch it and the fight model again")
+        self._stage = self._session.get_modelmeta().custom_metadata_map.get("look")
 
     def look(self, image: Image) -> Floats:
         """Features (C, rows, columns) of a picture (H, W, 3) uint8 BGR; the cells cover the picture."""
@@ -49,9 +55,19 @@ class Looker:
         columns, rows = fitting_size(width, height, _PIXELS)
         canvas, _ = letterbox(image, columns, rows, centred=False)
         blob = np.ascontiguousarray(canvas.transpose(2, 0, 1)[None], dtype=np.float32)
-        found = np.asarray(self._session.run(None, {"images": blob})[0][0], np.float32)
-        scale = min(columns / width, rows / height) / STRIDE
-        return found[:, : max(1, int(np.ceil(height * scale))), : max(1, int(np.ceil(width * scale)))]
+        return covering(np.asarray(self._session.run(None, {"images": blob})[0][0], np.float32), image)
+
+    def sees_as(self, detector: Detector | TiledDetector) -> bool:
+        """Whether a detector's features of a picture are those that `look` would give."""
+        return self._stage is not None and (detector.look, detector.pixels) == (self._stage, _PIXELS)
+
+
+def covering(cells: Floats, image: Image) -> Floats:
+    """The cells (C, rows, columns) of an input that cover a picture (H, W, 3), without the padding."""
+    height, width = image.shape[:2]
+    columns, rows = fitting_size(width, height, _PIXELS)
+    scale = min(columns / width, rows / height) / STRIDE
+    return cells[:, : max(1, int(np.ceil(height * scale))), : max(1, int(np.ceil(width * scale)))]
 
 
 class FightModel(Looker):

@@ -72,17 +72,25 @@ class MotionMap:
         """Takes the next picture, (H, W, 3) uint8 BGR, with boxes (N, 4) in its px and scores (N,)."""
         height, width = image.shape[:2]
         size = (WIDTH, max(8, round(WIDTH * height / width)))
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
+        plane = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)  # first: one channel is scaled faster
+        grey = np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.uint8)
         change = np.zeros(grey.shape, np.float32)
         if self._before is not None and self._before.shape == grey.shape:
-            change = np.asarray(cv2.absdiff(grey, self._before), np.float32)
+            difference = np.asarray(cv2.absdiff(grey, self._before), np.uint8)
             # A change of light moves the whole picture; what is left over moves in it.
-            change = np.clip(change - max(_NOISE, 2.0 * float(np.median(change))), 0.0, _LARGEST)
+            still = max(_NOISE, 2.0 * _median(difference))
+            change = np.clip(difference.astype(np.float32) - np.float32(still), 0.0, _LARGEST)
         self._before = grey
         boxes = np.asarray(boxes, np.float32).reshape(-1, 4) * np.float32(WIDTH / width)
         scores = np.asarray(scores, np.float32)
-        return Glance(change.astype(np.float32), _drawn(boxes, scores, grey.shape), boxes, scores)
+        return Glance(change, _drawn(boxes, scores, grey.shape), boxes, scores)
+
+
+def _median(levels: Image) -> float:
+    """The median; by counting, which for bytes is faster than sorting."""
+    below = np.bincount(levels.ravel(), minlength=256).cumsum()
+    lower, upper = np.searchsorted(below, [(below[-1] + 1) // 2, below[-1] // 2 + 1])
+    return (float(lower) + float(upper)) / 2
 
 
 def _drawn(boxes: Floats, scores: Floats, shape: tuple[int, ...]) -> Floats:
@@ -131,12 +139,16 @@ def _moving(place: Floats, glance: Glance) -> int:
     rows, columns = glance.change.shape
     middles = (glance.boxes[:, :2] + glance.boxes[:, 2:]) / 2
     inside = ((middles >= place[:2]) & (middles <= place[2:])).all(axis=1) & (glance.scores >= SEEN)
+    if not inside.any():
+        return 0
+    boxes = glance.boxes[inside][np.argsort(-glance.scores[inside], kind="stable")]
+    left, top, right, bottom = np.clip(np.round(boxes), 0, [columns, rows] * 2).astype(int).T
+    sums = cv2.integral(glance.change)
+    within = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+    size = (right - left) * (bottom - top)
     found: list[Floats] = []
-    for index in np.flatnonzero(inside)[np.argsort(-glance.scores[inside], kind="stable")]:
-        box = glance.boxes[index]
-        left, top, right, bottom = np.clip(np.round(box), 0, [columns, rows] * 2).astype(int)
-        part = glance.change[top:bottom, left:right]
-        if part.size and part.mean() >= _MOVES and all(_covered(box, other) <= _ANOTHER for other in found):
+    for box in boxes[(size > 0) & (within >= _MOVES * size)]:
+        if all(_covered(box, other) <= _ANOTHER for other in found):
             found.append(box)
     return len(found)
 

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from daemon.config.base import ConfigModel, ExistingPath
+from daemon.config.base import ConfigModel, Duration, ExistingPath
 
 __all__ = ["DetectConfig"]
 
@@ -68,13 +68,30 @@ class DetectConfig(ConfigModel):
         ge=0.1,
         le=0.95,
     )
-    every: int = Field(
-        default=1,
+    every: int | None = Field(
+        default=None,
         title="Every k-th frame",
-        description="Frames from one detection to the next while everybody's pose can be followed; new, lost "
-        "and crossing people are detected in every frame. 1 is every frame, 3 saves most.",
+        description="Frames from one detection to the next, at most; 1 detects in every frame. Left out, it "
+        "goes by time alone: `pause`.",
         ge=1,
         le=30,
+    )
+    pause: Duration = Field(
+        default=0.3,
+        title="Pause",
+        description="Time from one detection to the next, at most, while everybody is followed: somebody new "
+        "is found that late. New and lost people are looked for about ten times a second. 0s detects in "
+        "every frame.",
+        ge=0.0,
+        le=1.0,
+    )
+    idle: Duration = Field(
+        default=1.0,
+        title="Idle",
+        description="Time likewise where nobody has been for half a minute and nothing changes in the "
+        "picture; 0s goes by `pause` there too.",
+        ge=0.0,
+        le=10.0,
     )
     max_people: int = Field(
         default=50,

@@ -39,9 +39,18 @@ class Eye:
         self._other = KnownView()
         self._dark: TamperState | None = None  # what the darkness was called when it began
 
-    def look(self, image: NDArray[np.uint8], monotonic: float, elapsed: float) -> Evidence:
-        """What a picture says, (H, W, 3) uint8 BGR; `elapsed` seconds after the last one."""
-        sample = self._sampler.sample(image, monotonic)
+    def look(
+        self, luma: NDArray[np.uint8], monotonic: float, elapsed: float, span: tuple[int, int] = (0, 255)
+    ) -> Evidence:
+        """What a picture says.
+
+        Args:
+            luma: (H, W) uint8.
+            monotonic: seconds of the frame.
+            elapsed: seconds since the last one.
+            span: levels of black and white.
+        """
+        sample = self._sampler.sample(luma, monotonic, span)
         if self.known is None:
             evidence = judge(sample, None, self.colour)
             if evidence.state is None:

@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.edges import BLOCKS, FINE, pick_levels, reduce_blocks
+from tracker.edges import BLOCKS, FINE, edge_field, pick_levels, reduce_blocks
 
-__all__ = ["Sample", "Sampler", "one_colour"]
+__all__ = ["Sample", "Sampler", "is_plain", "one_colour"]
 
 Floats = NDArray[np.float32]
 
 _STEADY = 0.4  # seconds over which noise is averaged out
+_PLAIN = 0.85  # share of a frame within some levels, below which no colour has the share that says something
 _SAME = 1  # level within which colours are the same: fog and snow differ by more, also after a codec
 
 
@@ -27,6 +28,7 @@ class Sample:
 
     Attributes:
         steady: (144, 256) float32 green levels, averaged over a part of a second.
+        edges: (72, 128, 2) float32 of them.
         level: (9, 16) float32 mean level of each block, of this frame alone.
         powers: (2, 2, 9, 16) float32, squared levels: power of the differences of neighbours, and of what is
             a sixteenth of the width apart, by block; first without noise, then without the blur of movement.
@@ -34,6 +36,7 @@ class Sample:
     """
 
     steady: Floats
+    edges: Floats
     level: Floats
     powers: Floats
     bright: float
@@ -48,9 +51,9 @@ class Sampler:
         self._steps: tuple[Floats, ...] = ()
         self._at = 0.0
 
-    def sample(self, image: NDArray[np.uint8], monotonic: float) -> Sample:
-        """Of a frame (H, W, 3) uint8 BGR, at its time in seconds."""
-        now = pick_levels(image)
+    def sample(self, image: NDArray[np.uint8], monotonic: float, span: tuple[int, int] = (0, 255)) -> Sample:
+        """Of a frame, (H, W) luma whose black and white are `span`, at its time in seconds."""
+        now = pick_levels(image, span)
         steps = _steps(now)
         if self._steady is None or monotonic - self._at > 10 * _STEADY:
             self._steady = now
@@ -63,7 +66,9 @@ class Sampler:
             self._steady = self._steady + share * (now - self._steady)
         self._at, self._steps = monotonic, steps
         bright = float((now >= 250.0).mean())
-        return Sample(self._steady, reduce_blocks(now), np.maximum(self._powers, 0.0), bright)
+        return Sample(
+            self._steady, edge_field(self._steady), reduce_blocks(now), np.maximum(self._powers, 0.0), bright
+        )
 
 
 def _steps(levels: Floats) -> tuple[Floats, ...]:
@@ -86,6 +91,17 @@ def _powers(one: tuple[Floats, ...], other: tuple[Floats, ...]) -> Floats:
         reduce_blocks(first * second) for first, second in zip(one, other, strict=True)
     )
     return np.stack([across + down, wide_across + wide_down])
+
+
+def is_plain(luma: NDArray[np.uint8]) -> bool:
+    """Whether a frame may be of one colour, of which `one_colour` says how far; by its luma (H, W) alone."""
+    height, width = luma.shape
+    rows, columns = max(1, height // 36), max(1, width // 64)
+    counts = np.bincount(luma[rows // 2 :: rows, columns // 2 :: columns].ravel(), minlength=256).cumsum()
+    middle = int(np.searchsorted(counts, counts[-1] / 2))
+    # The same colour may differ by this much in luma, as channels are rounded.
+    low, high = middle - 2 * _SAME - 2, min(255, middle + 2 * _SAME + 2)
+    return float(counts[high] - (counts[low] if low >= 0 else 0)) >= _PLAIN * float(counts[-1])
 
 
 def one_colour(image: NDArray[np.uint8]) -> tuple[float, int, int]:

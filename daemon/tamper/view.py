@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.tamper.sampling import Sample
-from tracker.edges import CLEAR, Fit, block_fit, clearness, edge_field, fit, spectrum
+from tracker.edges import CLEAR, Fit, block_fit, clearness, fit, spectrum
 
 __all__ = ["Comparison", "KnownView"]
 
@@ -76,7 +76,7 @@ class KnownView:
 
     def learn(self, sample: Sample, elapsed: float, found: Comparison | None = None) -> None:
         """Takes in a picture, `elapsed` seconds after the last one; `found` is what it shows of this view."""
-        field, powers = edge_field(sample.steady), sample.powers
+        field, powers = sample.edges, sample.powers
         elapsed = min(max(elapsed, 0.0), 1.0)
         if self._edges is None or self._level is None or self._powers is None:
             self._edges, self._level, self._powers = field, sample.level, powers
@@ -106,7 +106,7 @@ class KnownView:
         known = clearness(self._edges) > CLEAR
         if not known.any():
             return None
-        field = edge_field(sample.steady)
+        field = sample.edges
         best = fit(spectrum(field), self._spectrum)
         placed = np.roll(field, (-best.shift[0], -best.shift[1]), (0, 1))
         now = clearness(placed) > CLEAR

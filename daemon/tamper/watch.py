@@ -12,7 +12,7 @@ from daemon.messages import Message, plain
 from daemon.reasons import EndReason
 from daemon.tamper.eye import Eye
 from daemon.tamper.judging import Evidence, TamperState, is_no_signal
-from daemon.tamper.sampling import one_colour
+from daemon.tamper.sampling import is_plain, one_colour
 from daemon.tamper.view import KnownView
 from daemon.topics import Topics
 
@@ -75,13 +75,14 @@ class TamperWatch:
         """Takes the next frame; returns a message where the state changes."""
         if not self._settings.enabled:
             return []
-        self._eye.colour = one_colour(frame.image)
+        luma, span = frame.luma, frame.luma_range
+        self._eye.colour = one_colour(frame.image) if is_plain(luma) else (0.0, 0, 0)
         self.blank = self._eye.colour[0] >= _BLANK or is_no_signal(self._eye.colour)
         elapsed = 0.0 if self._last is None else frame.monotonic - self._last
         if self._last is not None and 0.0 <= elapsed < _INTERVAL:
             return []
         self._last = frame.monotonic
-        self._count(self._eye.look(frame.image, frame.monotonic, elapsed), frame)
+        self._count(self._eye.look(luma, frame.monotonic, elapsed, span), frame)
         return self._decide(frame)
 
     def states(self) -> list[Message]:

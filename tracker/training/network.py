@@ -9,6 +9,7 @@ more steadily than batch statistics.
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from tracker.runtime import ModelError
+from tracker.training.focus import fingerprint, folded, unfolded
 
-__all__ = ["INPUT_SIDE", "STRIDES", "YoloxNano", "load_weights", "write_onnx"]
+__all__ = ["INPUT_SIDE", "STRIDES", "YoloxNano", "blocks_of", "load_weights", "write_onnx"]
 
 INPUT_SIDE = 416
 STRIDES = (8, 16, 32)
@@ -148,17 +150,20 @@ class YoloxNano(nn.Module):
         Returns:
             (B, A, 5 + classes): centre offset and log size in cells, then logits of objectness and classes.
         """
-        # Focus: each 2x2 block of pixels becomes 4 times the channels, column by column.
-        blocks = [images[..., row::2, column::2] for column in (0, 1) for row in (0, 1)]
-        x3 = self.stage3(self.stage2(self.stem(torch.cat(blocks, dim=1))))
+        return self.with_features(blocks_of(images))[0]
+
+    def with_features(self, blocks: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw predictions, and features (B, 256, H / 32, W / 32), of what the first layer takes."""
+        x3 = self.stage3(self.stage2(self.stem(blocks)))
         x4 = self.stage4(x3)
-        x5 = self.lateral5(self.stage5(x4))
+        features = self.stage5(x4)
+        x5 = self.lateral5(features)
         y4 = self.lateral4(self.top4(torch.cat([_double(x5), x4], dim=1)))
         z3 = self.top3(torch.cat([_double(y4), x3], dim=1))
         z4 = self.bottom4(torch.cat([self.down3(z3), y4], dim=1))
         z5 = self.bottom5(torch.cat([self.down4(z4), x5], dim=1))
         outputs = [level(z) for level, z in zip(self.levels, (z3, z4, z5), strict=True)]
-        return torch.cat([output.flatten(2) for output in outputs], dim=2).transpose(1, 2)
+        return torch.cat([output.flatten(2) for output in outputs], dim=2).transpose(1, 2), features
 
     def objectness_biases(self) -> list[Tensor]:
         """The bias of the objectness of every level, (1,)."""
@@ -184,15 +189,18 @@ class YoloxNano(nn.Module):
 
 
 class _Exported(nn.Module):
-    """The network as it is deployed: objectness and classes through the sigmoid."""
+    """The network as it is deployed: one layer for the first, objectness and classes through the sigmoid."""
 
     def __init__(self, network: YoloxNano) -> None:
         super().__init__()
-        self.network = network
+        self.network = copy.deepcopy(network)
+        first = self.network.stem[0]
+        assert isinstance(first, nn.Conv2d)
+        self.network.stem[0] = folded(first)
 
-    def forward(self, images: Tensor) -> Tensor:
-        raw = self.network(images)
-        return torch.cat([raw[..., :4], raw[..., 4:].sigmoid()], dim=2)
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        raw, features = self.network.with_features(images)
+        return torch.cat([raw[..., :4], raw[..., 4:].sigmoid()], dim=2), features
 
 
 def load_weights(network: YoloxNano, path: Path) -> None:
@@ -213,6 +221,8 @@ def load_weights(network: YoloxNano, path: Path) -> None:
     with torch.no_grad():
         for name, parameter in _matched(network, graph, path):
             value = np.array(values[name])
+            if value.shape[1:] == (3, 6, 6):
+                value = unfolded(torch.from_numpy(value)).numpy()
             if value.ndim and value.shape[1:] == parameter.shape[1:] and len(value) > len(parameter) == 1:
                 value = value[:1]
             if value.shape != tuple(parameter.shape):
@@ -240,8 +250,9 @@ def _matched(network: YoloxNano, graph: onnx.GraphProto, path: Path) -> list[tup
 def write_onnx(network: YoloxNano, path: Path, names: Sequence[str], **metadata: str) -> None:
     """Exports to ONNX, for any height and width that are multiples of 32.
 
-    Input `images` (1, 3, height, width) 0..255 BGR, output `output` (1, cells, 5 + classes); `imgsz` in the
-    metadata names the 416x416 that the weights and the time are meant for.
+    Input `images` (batch, 3, height, width) 0..255 BGR, output `output` (batch, cells, 5 + classes) and, for
+    whoever looks at the picture as well, `features` (batch, 256, height / 32, width / 32) of stage 5, whose
+    fingerprint is `look` in the metadata; `imgsz` names the 416x416 that weights and time are meant for.
     """
     from torch.onnx import export
 
@@ -253,18 +264,23 @@ def write_onnx(network: YoloxNano, path: Path, names: Sequence[str], **metadata:
         (blank,),
         str(temporary),
         input_names=["images"],
-        output_names=["output"],
-        dynamic_axes={"images": {2: "height", 3: "width"}, "output": {1: "cells"}},
+        output_names=["output", "features"],
+        dynamic_axes={
+            "images": {0: "batch", 2: "height", 3: "width"},
+            "output": {0: "batch", 1: "cells"},
+            "features": {0: "batch", 2: "rows", 3: "columns"},
+        },
         opset_version=17,
         dynamo=False,
     )
     model = onnx.load(str(temporary))
     dimensions = model.graph.output[0].type.tensor_type.shape.dim
-    dimensions[0].dim_value, dimensions[2].dim_value = 1, 5 + network.classes
+    dimensions[2].dim_value = 5 + network.classes
     described = {
         "names": repr(dict(enumerate(names))),
         "task": "detect",
         "imgsz": repr([INPUT_SIDE, INPUT_SIDE]),
+        "look": fingerprint(network.stage5),
         **metadata,
     }
     assert ast.literal_eval(described["names"])
@@ -272,6 +288,11 @@ def write_onnx(network: YoloxNano, path: Path, names: Sequence[str], **metadata:
     onnx.checker.check_model(model)
     onnx.save(model, str(temporary))
     temporary.replace(path)
+
+
+def blocks_of(images: Tensor) -> Tensor:
+    """Focus: each 2x2 block of pixels becomes 4 times the channels, column by column."""
+    return torch.cat([images[..., row::2, column::2] for column in (0, 1) for row in (0, 1)], dim=1)
 
 
 def _convolutions(module: nn.Module) -> Iterator[nn.Conv2d]:

@@ -27,7 +27,8 @@ def write_look(path: Path, look: FightLook) -> None:
         OSError: the file cannot be written.
     """
     axes = {"images": {2: "height", 3: "width"}, "features": {2: "rows", 3: "columns"}}
-    _export(look, path, (torch.zeros(1, 3, 320, 544),), axes, {"license": "Apache-2.0"})
+    metadata = {"license": "Apache-2.0", "look": look.fingerprint}
+    _export(look, path, (torch.zeros(1, 3, 320, 544),), axes, metadata)
 
 
 def write_judge(path: Path, judge: FightJudge) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from tracker.training.focus import fingerprint, folded
 from tracker.training.network import YoloxNano, load_weights
 
 __all__ = ["CHANNELS", "FLOOR", "FightJudge", "FightLook", "described"]
@@ -20,12 +21,19 @@ class FightLook(nn.Module):
 
     Args:
         detector: ONNX file of the detector.
+
+    Attributes:
+        fingerprint: of the weights of stage 5; a detector with the same one has these features already.
     """
 
     def __init__(self, detector: Path) -> None:
         super().__init__()
         network = YoloxNano()
         load_weights(network, detector)
+        self.fingerprint = fingerprint(network.stage5)
+        first = network.stem[0]
+        assert isinstance(first, nn.Conv2d)
+        network.stem[0] = folded(first)
         self.stages = nn.Sequential(
             network.stem, network.stage2, network.stage3, network.stage4, network.stage5
         )
@@ -33,8 +41,7 @@ class FightLook(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Features (N, 256, H / 32, W / 32) of images (N, 3, H, W), 0..255 BGR."""
-        blocks = [images[..., row::2, column::2] for column in (0, 1) for row in (0, 1)]
-        features: Tensor = self.stages(torch.cat(blocks, dim=1))
+        features: Tensor = self.stages(images)
         return features
 
 

@@ -11,7 +11,9 @@ import pytest
 from classifier.fights.model import FightModel, shares_of
 from classifier.fights.motion import WIDTH, MotionMap, energy_of, moving_at_once, place_of
 from classifier.fights.watch import FightWatch, is_due
+from tracker.detector import Detector
 from tracker.runtime import ModelError
+from tracker.tiles import TiledDetector
 
 HEIGHT = 240
 NOBODY = np.empty((0, 4), np.float32), np.empty(0, np.float32)
@@ -176,3 +178,70 @@ def test_another_model_is_refused(tmp_path):
         FightModel(path)
     with pytest.raises(ModelError, match="no such model file"):
         FightModel(tmp_path / "missing.onnx")
+
+
+class Counted(FightModel):
+    """Counts how often it looks."""
+
+    looks = 0
+
+    def look(self, image):
+        self.looks += 1
+        return super().look(image)
+
+
+def moving(n: int) -> np.ndarray:
+    """Limbs that are somewhere else in every picture: to the model a fight."""
+    image, random = picture(), np.random.default_rng(n)
+    for _ in range(12):
+        middle = int(random.integers(0, 280)), int(random.integers(0, 200))
+        angle, colour = float(random.integers(0, 180)), [int(one) for one in random.integers(0, 255, 3)]
+        cv2.ellipse(image, middle, (15, 50), angle, 0, 360, colour, -1)
+    return image
+
+
+def test_what_is_far_from_a_fight_is_looked_at_rarely():
+    model, always = Counted(), Counted()
+    scores = watched(model, [picture()] * 40, watch=FightWatch(calm=0.35))
+    watched(always, [picture()] * 40)
+    assert always.looks == 40
+    assert model.looks <= 26
+    assert scores[-1] is None
+    assert all(one is None or one.score < 0.2 for one in scores)
+
+
+def test_what_becomes_a_fight_is_looked_at_as_often_as_ever():
+    model = Counted()
+    watch, always = FightWatch(calm=0.35), FightWatch()
+    calm, fight = [picture()] * 32, [moving(n) for n in range(40)]
+    scores = watched(model, [*calm, *fight], watch=watch)
+    expected = watched(model, [*calm, *fight], watch=always)
+    assert scores[31] is None
+    assert not watch.calm
+    assert max(one.score for one in scores if one is not None) >= 0.55
+    assert scores[-1].score == pytest.approx(expected[-1].score, abs=1e-6)
+
+
+def test_it_is_calm_again_after_a_fight():
+    watch, model = FightWatch(calm=0.35), Counted()
+    watched(model, [moving(n) for n in range(24)], watch=watch)
+    assert not watch.calm
+    for n in range(24, 60):
+        watch.update(picture(), *PAIR, n / 8, model)
+    assert watch.calm
+
+
+def test_a_run_of_the_detector_is_a_look():
+    model, looking, detector = Counted(), FightModel(), Detector()
+    assert model.sees_as(detector)
+    assert model.sees_as(TiledDetector(detector, columns=2, rows=1))
+    assert not model.sees_as(Detector(pixels=320 * 320))
+    with_features, without = FightWatch(), FightWatch()
+    for n in range(10):
+        image = picture(20 * (n % 2))
+        features = detector.detect(image).features
+        first = with_features.update(image, *PAIR, n / 8, model, features)
+        second = without.update(image, *PAIR, n / 8, looking)
+        assert (first is None) == (second is None)
+    assert model.looks == 0
+    assert first.score == pytest.approx(second.score, abs=1e-4)

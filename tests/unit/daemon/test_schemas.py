@@ -41,7 +41,7 @@ ALERT = {
         "speeds": [0.99, None],
         "landmark_quality": [None, 0.73],
         "zones": {"bed": 0.0},
-        "models": {"detector": {"name": "person", "sha256": "b42e0bb73688"}},
+        "models": {"detector": {"name": "person", "sha256": "f9ff752af05e"}},
         "boxes": {"1764160990456-door-7": [0.1, 0.5, 0.4, 0.9]},
     },
     "snapshot": {"topic": "posewatch/door/snapshot/fall", "file": None, "style": "blur"},

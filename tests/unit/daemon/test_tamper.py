@@ -25,7 +25,7 @@ FOR, CLEAR, LEARN = 5.0, 2.0, 5.0  # seconds, the defaults
 
 
 def room(seed: int = 1, zoom: int = 2) -> Image:
-    """A made-up room with walls and furniture, larger than the picture: a camera can turn in it."""
+    """A made-up grey room with walls and furniture, larger than the picture: a camera can turn in it."""
     random = np.random.default_rng(seed)
     rough = random.integers(60, 200, (4, 6, 3), np.uint8)
     size = (WIDTH * zoom, HEIGHT * zoom)
@@ -35,7 +35,8 @@ def room(seed: int = 1, zoom: int = 2) -> Image:
         w, h = (int(random.integers(8, 60)) for _ in range(2))
         colour = [int(level) for level in random.integers(30, 230, 3)]
         cv2.rectangle(image, (x, y), (x + w, y + h), colour, -1 if random.random() < 0.6 else 2)
-    return np.asarray(cv2.GaussianBlur(image, (3, 3), 0), np.uint8)
+    grey = np.asarray(cv2.GaussianBlur(image[..., 1], (3, 3), 0), np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
 
 
 ROOM, ELSEWHERE = room(1), room(2)

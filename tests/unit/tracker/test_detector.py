@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tracker.detector import Detector, bundled_model
 from tracker.heads import Head, anchor_cells
-from tracker.letterbox import fitting_size, letterbox
+from tracker.letterbox import InputBuffer, fitting_size, letterbox
 from tracker.nms import iou_matrix
 from tracker.runtime import ModelError
 
@@ -326,6 +326,25 @@ class TestBundledModel:
         for other in (again, fresh):
             np.testing.assert_array_equal(first.boxes, other.boxes)
             np.testing.assert_array_equal(first.scores, other.scores)
+
+    def test_the_input_that_is_filled_again_holds_what_a_new_one_would(self):
+        buffer = InputBuffer(160, 96)
+        random = np.random.default_rng(2)
+        for shape in ((300, 500, 3), (500, 300, 3), (96, 160, 3), (90, 160, 3), (500, 300, 3)):
+            image = random.integers(0, 255, shape, np.uint8)
+            canvas, expected = letterbox(image, 160, 96, centred=False)
+            values, placed = buffer.fill(image)
+            np.testing.assert_array_equal(values[0], canvas.transpose(2, 0, 1))
+            assert placed == expected
+
+    def test_its_input_takes_several_images_at_once(self):
+        session = create_session(bundled_model())
+        images = np.random.default_rng(1).integers(0, 255, (2, 3, 96, 160)).astype(np.float32)
+        both = session.run(["output", "features"], {"images": images})
+        for number in range(2):
+            alone = session.run(["output", "features"], {"images": images[number : number + 1]})
+            for together, single in zip(both, alone, strict=True):
+                np.testing.assert_allclose(together[number], single[0], atol=1e-4)
 
     def test_more_pixels_show_people_further_away(self, portrait):
         small = cv2.resize(portrait, (18, 22), interpolation=cv2.INTER_AREA)
