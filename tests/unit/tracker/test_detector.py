@@ -17,7 +17,7 @@ from tracker.detector import Detector, bundled_model
 from tracker.heads import Head, anchor_cells
 from tracker.letterbox import InputBuffer, fitting_size, letterbox
 from tracker.nms import iou_matrix
-from tracker.runtime import ModelError
+from tracker.runtime import ModelError, create_session
 
 SIDE = 64
 STRIDES = (8, 16, 32)
