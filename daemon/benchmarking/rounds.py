@@ -11,11 +11,15 @@ import numpy as np
 from daemon.benchmarking.scenario import Round
 from daemon.timing import in_order
 
-__all__ = ["Spread", "in_turns", "summary"]
+__all__ = ["Runs", "Spread", "in_turns", "summary"]
 
 
-class _Runs(Protocol):
-    def run(self, frames: int) -> Round: ...
+class Runs(Protocol):
+    """Something that takes frames and says what they took."""
+
+    def run(self, frames: int) -> Round:
+        """Takes the next so many frames."""
+        ...
 
 
 _KeyT = TypeVar("_KeyT")
@@ -41,7 +45,7 @@ class Spread:
 
 
 def in_turns(
-    runs: Mapping[_KeyT, tuple[_Runs, int]],
+    runs: Mapping[_KeyT, tuple[Runs, int]],
     rounds: int,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[_KeyT, list[Round]]:
@@ -64,15 +68,21 @@ def summary(rounds: Sequence[Round]) -> dict[str, Any]:
     """Figures of one scenario: [quartile, median, quartile] over its rounds where it says so.
 
     `frames_per_second` and `processor` (ms of processor time a frame, all threads) are spreads; `stages` are
-    medians of ms a frame of the processor, `stages_wall` of the clock on the wall.
+    medians of ms a frame of the processor, `stages_wall` of the clock on the wall; `rounds` is each round's value.
     """
     names = in_order({name: None for one in rounds for name in one.stages})
+    speeds = [one.frames_per_second for one in rounds]
+    spent = [1000.0 * one.processor / one.frames for one in rounds]
     frames = sum(one.frames for one in rounds)
     return {
         "frames": frames,
         "people": round(sum(one.people for one in rounds) / max(frames, 1), 2),
-        "frames_per_second": Spread.of([one.frames_per_second for one in rounds]).as_list(),
-        "processor": Spread.of([1000.0 * one.processor / one.frames for one in rounds]).as_list(),
+        "frames_per_second": Spread.of(speeds).as_list(),
+        "processor": Spread.of(spent).as_list(),
+        "rounds": {
+            "frames_per_second": [float(f"{value:.4g}") for value in speeds],
+            "processor": [float(f"{value:.4g}") for value in spent],
+        },
         "stages": {name: _median([one.own.get(name, 0.0) / one.frames for one in rounds]) for name in names},
         "stages_wall": {
             name: _median([one.stages.get(name, 0.0) / one.frames for one in rounds]) for name in names

@@ -66,9 +66,7 @@ def make_scenes(clip: Path, seen: Sightings, counts: Sequence[int], folder: Path
     patches = _cut_out(clip, walks, frames, seen.background.shape[:2])
     clips = {count: folder / f"people{count}.mp4" for count in counts if count <= len(walks)}
     with ExitStack() as stack:
-        writers = {
-            count: stack.enter_context(VideoWriter(path, seen.rate)) for count, path in clips.items()
-        }
+        writers = {count: stack.enter_context(VideoWriter(path, seen.rate)) for count, path in clips.items()}
         reader = stack.enter_context(FrameReader("scene", str(clip)))
         for number in range(base + frames):
             image = reader.read().image
@@ -145,9 +143,7 @@ def _emptiest(seen: Sightings, frames: int) -> int:
     return int(np.argmin(sums))
 
 
-def _cut_out(
-    clip: Path, walks: Sequence[_Walk], frames: int, shape: tuple[int, ...]
-) -> list[list[_Patch]]:
+def _cut_out(clip: Path, walks: Sequence[_Walk], frames: int, shape: tuple[int, ...]) -> list[list[_Patch]]:
     """For each walk, frame by frame, where it lies and what is seen there."""
     patches: list[list[_Patch]] = [[] for _ in walks]
     with FrameReader("scene", str(clip)) as reader:

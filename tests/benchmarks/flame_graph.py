@@ -33,7 +33,9 @@ _LARGEST = 12  # costs named
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("clip", nargs="?", type=Path)
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--settings", default="defaults", help="defaults, or unhurried")
@@ -127,7 +129,9 @@ def _report(figures: dict[str, Any]) -> str:
     lines += ["", f"largest costs, and what each is of all {all_ms:.1f} ms:"]
     for cost in figures["costs"][:_LARGEST]:
         share = 100 * cost["ms"] / all_ms
-        lines.append(f"{cost['ms']:>8.2f} ms {share:>5.1f} %  {cost['stage']}: {cost['function']}, {KINDS[cost['kind']]}")
+        lines.append(
+            f"{cost['ms']:>8.2f} ms {share:>5.1f} %  {cost['stage']}: {cost['function']}, {KINDS[cost['kind']]}"
+        )
     lines += ["", "most of Python:"]
     python = [cost for cost in figures["costs"] if cost["kind"] == "python"][:_LARGEST]
     lines += [f"{cost['ms']:>8.2f} ms          {cost['stage']}: {cost['function']}" for cost in python]

@@ -66,7 +66,9 @@ class NativeTimer:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("clip", type=Path)
     parser.add_argument("--frames", type=int, default=200)
     parser.add_argument("--settings", default="defaults")

@@ -131,7 +131,11 @@ def _stage_blocks(path: Path) -> Iterator[tuple[int, int, str]]:
             continue
         for item in node.items:
             call = item.context_expr
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "stage":
+            if (
+                isinstance(call, ast.Call)
+                and isinstance(call.func, ast.Attribute)
+                and call.func.attr == "stage"
+            ):
                 (name,) = call.args
                 if isinstance(name, ast.Constant):
                     yield node.lineno, node.end_lineno or node.lineno, str(name.value)

@@ -93,7 +93,9 @@ def _depth(node: _Node, total: int) -> int:
 
 def _bars(node: _Node, x: float, row: int, total: int, height: int, milliseconds: float) -> Iterator[str]:
     width, y = _WIDTH * node.count / total, height - (row + 1) * _ROW - 4
-    text = f"{node.name}: {milliseconds * node.count / total:.2f} ms a frame, {100 * node.count / total:.1f} %"
+    text = (
+        f"{node.name}: {milliseconds * node.count / total:.2f} ms a frame, {100 * node.count / total:.1f} %"
+    )
     bar = f'<rect x="{x:.1f}" y="{y}" width="{max(width - 0.4, 0.2):.1f}" height="{_ROW - 1}" fill="{_COLOURS[node.kind]}"/>'
     letters = int((width - 6) / _CHARACTER)
     label = ""
