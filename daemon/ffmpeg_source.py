@@ -16,11 +16,9 @@ from urllib.parse import urlsplit
 
 import av
 import av.error
-import numpy as np
 from av.stream import Discard
-from numpy.typing import NDArray
 
-from daemon.frames import to_bgr
+from daemon.frames import DecodedPicture
 from daemon.masking import mask_source, mask_url
 from daemon.opening import MAX_PIXELS, what_may_be_opened
 from daemon.resolving import Resolver
@@ -32,23 +30,6 @@ _MAX_DAMAGED_PACKETS = 60
 _TIMED_OUT = 0.95  # a failure after this share of a timeout is the timeout
 _HEALS_AT_KEYFRAMES = frozenset({"h264", "hevc"})
 _PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
-
-
-class _FfmpegPicture:
-    """A frame of PyAV; holds the decoder's buffers until it is let go."""
-
-    __slots__ = ("_frame",)
-
-    def __init__(self, frame: av.VideoFrame) -> None:
-        self._frame = frame
-
-    @property
-    def pts(self) -> float | None:
-        frame = self._frame
-        return None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
-
-    def image(self) -> NDArray[np.uint8]:
-        return to_bgr(self._frame)
 
 
 class FfmpegSource:
@@ -120,7 +101,7 @@ class FfmpegSource:
         self._last = time.monotonic()
         self._pictures = self._decode()
 
-    def grab(self) -> _FfmpegPicture:
+    def grab(self) -> DecodedPicture:
         """The next frame."""
         started = self._last = time.monotonic()
         try:
@@ -152,7 +133,7 @@ class FfmpegSource:
         except CaptureError as error:
             raise CaptureError(error.reason, f"{self._name}: cannot be opened: {error}") from None
 
-    def _decode(self) -> Generator[_FfmpegPicture, None, None]:
+    def _decode(self) -> Generator[DecodedPicture, None, None]:
         waiting = False  # for a picture that does not build on a damaged one
         for packet in self._container.demux(self._stream):
             if self._live and time.monotonic() - self._last > self._timeout:
@@ -182,7 +163,11 @@ class FfmpegSource:
                     self.damaged += 1
                     continue
                 self._damaged_in_a_row, self._any = 0, True
-                yield _FfmpegPicture(frame)
+                yield DecodedPicture(frame, _seconds(frame))
+
+
+def _seconds(frame: av.VideoFrame) -> float | None:
+    return None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
 
 
 def _plausible_rate(stream: Any) -> float:

@@ -66,7 +66,7 @@ class FightReader:
         found = self._watch.update(frame.image, boxes, scores, frame.monotonic, model)
         if found is None:
             return ()
-        height, width = frame.image.shape[:2]
+        width, height = frame.size
         zones = self._zones.containing(found.body, width, height)
         return (FightPlace(found.box, found.score, found.people, zones),)
 

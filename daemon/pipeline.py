@@ -89,7 +89,7 @@ class CameraPipeline:
         self._sieve = Sieve(settings.filters, settings.masks)
         self._tracker = make_tracker(name, settings.track)
         self._cuts = CutDetector()
-        self._size: tuple[int, ...] | None = None
+        self._size: tuple[int, int] | None = None
         self._pacing = DetectorPacing(settings.detect.every)
         self._tracks: list[Track] = []
         self._follower = PoseFollower()
@@ -112,8 +112,8 @@ class CameraPipeline:
             tampering = self._tamper.update(frame)
         with clock.stage("track"):
             cut = self._cuts.update(frame.image)
-            size, self._size = self._size, frame.image.shape
-            if cut or size not in (None, frame.image.shape):  # boxes in pixels would lie elsewhere
+            size, self._size = self._size, frame.size
+            if cut or size not in (None, frame.size):  # boxes in pixels would lie elsewhere
                 cut = True
                 self._tracker.reset()
             self._fights.see(frame.monotonic, cut=cut, flash=self._cuts.flash)
@@ -147,9 +147,8 @@ class CameraPipeline:
                 poses = self._smoother.update(poses, frame.monotonic)
         with clock.stage("action"):
             confirmed = [track.id for track in tracks if track.state is TrackState.CONFIRMED]
-            size = (frame.image.shape[1], frame.image.shape[0])
             model = engines.actions(self._settings.actions)
-            self._actions.update(poses, confirmed, size, frame.monotonic, model)
+            self._actions.update(poses, confirmed, frame.size, frame.monotonic, model)
         with clock.stage("fight"):
             fights = self._fight_places(frame, people, engines)
         with clock.stage("report"):
@@ -174,7 +173,7 @@ class CameraPipeline:
         """Tracks, and boxes and scores of everybody who is seen, however little."""
         with self.clock.stage("detect"):
             detections = engines.detector(self._settings.detect).detect(frame.image)
-            detections = self._sieve.sift(detections, frame.image.shape[1], frame.image.shape[0])
+            detections = self._sieve.sift(detections, *frame.size)
         with self.clock.stage("track"):
             tracks = self._tracker.update(
                 detections,
@@ -246,7 +245,7 @@ class CameraPipeline:
         return self._fights.read(frame, *people, fighters, engines.fights(self._settings.fights))
 
     def _scene(self, frame: Frame, tracks: Sequence[Track], poses: dict[str, Pose]) -> Scene:
-        height, width = frame.image.shape[:2]
+        width, height = frame.size
         people = []
         for track in tracks:
             action, score, scores = self._actions.current(track.id, frame.monotonic)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,7 @@ from tracker.tracks import rename
 
 __all__ = ["Posture", "Postures", "is_low", "leans", "plausible", "torso_tilt"]
 
-_SHOULDERS = [Landmark.LEFT_SHOULDER, Landmark.RIGHT_SHOULDER]
-_HIPS = [Landmark.LEFT_HIP, Landmark.RIGHT_HIP]
+_TORSO = [Landmark.LEFT_SHOULDER, Landmark.RIGHT_SHOULDER, Landmark.LEFT_HIP, Landmark.RIGHT_HIP]
 _VISIBLE = 0.5
 _TILTED = math.radians(50.0)
 _WIDE = 1.0  # width over height of the box
@@ -33,13 +33,16 @@ _UNSEEN = 0.5, 3.0  # seconds, at least and at most, for which somebody may be l
 _UNSEEN_DROP = 0.4  # heights by which the head of who is found again must be lower
 _MEMORY = 4.0  # seconds for which somebody who is not seen is remembered
 _NEVER = float("-inf")
+_Heads: TypeAlias = tuple[tuple[float, float], ...]
 
 
 def torso_tilt(pose: Pose) -> float | None:
     """Angle in radians between torso and vertical: 0 upright, pi upside down; None where it is hidden."""
-    if pose.landmarks[_SHOULDERS + _HIPS, 3].min() < _VISIBLE:
+    # Four rows as plain numbers: this runs for everybody in every frame, and arrays this small are slow.
+    left, right, left_hip, right_hip = pose.landmarks[_TORSO].tolist()
+    if not min(left[3], right[3], left_hip[3], right_hip[3]) >= _VISIBLE:
         return None
-    x, y = (pose.landmarks[_SHOULDERS, :2].mean(axis=0) - pose.landmarks[_HIPS, :2].mean(axis=0)).tolist()
+    x, y = left[0] + right[0] - left_hip[0] - right_hip[0], left[1] + right[1] - left_hip[1] - right_hip[1]
     return math.atan2(abs(x), -y) if x or y else None
 
 
@@ -52,16 +55,12 @@ def is_low(person: Person, tall: float) -> bool:
         person: somebody in a scene.
         tall: height in px that the person's box had of late.
     """
-    width, height = _size(person)
-    hidden = person.pose is not None and torso_tilt(person.pose) is None
-    return width >= _WIDE * height or (height <= _SHRUNK * tall and not hidden)
+    return _is_low(_Body.of(person), tall)
 
 
 def leans(person: Person) -> bool:
     """True for a torso that leans far over. In a narrow box nobody does: there a pose has jumped."""
-    tilt = None if person.pose is None else torso_tilt(person.pose)
-    width, height = _size(person)
-    return tilt is not None and tilt >= _TILTED and width >= _NARROW * height
+    return _leans(_Body.of(person))
 
 
 def plausible(scores: ActionScores, posture: Posture | None) -> ActionScores:
@@ -73,14 +72,37 @@ def plausible(scores: ActionScores, posture: Posture | None) -> ActionScores:
     return replace(scores, probabilities=probabilities)
 
 
-def _size(person: Person) -> tuple[float, float]:
-    width, height = np.maximum(person.track.box[2:] - person.track.box[:2], 1.0).tolist()
-    return width, height
+class _Body(NamedTuple):
+    """What a posture is told from: width and height of the box in px, and the torso.
+
+    Attributes:
+        tilt: of the torso, see `torso_tilt`; None without a pose as well.
+        hidden: whether there is a pose, and the torso cannot be seen.
+    """
+
+    width: float
+    height: float
+    tilt: float | None
+    hidden: bool
+
+    @classmethod
+    def of(cls, person: Person) -> _Body:
+        left, top, right, bottom = person.track.box.tolist()
+        tilt = None if person.pose is None else torso_tilt(person.pose)
+        hidden = person.pose is not None and tilt is None
+        return cls(max(right - left, 1.0), max(bottom - top, 1.0), tilt, hidden)
 
 
-@dataclass(frozen=True, slots=True)
-class Posture:
-    """One person's; times in monotonic seconds.
+def _is_low(body: _Body, tall: float) -> bool:
+    return body.width >= _WIDE * body.height or (body.height <= _SHRUNK * tall and not body.hidden)
+
+
+def _leans(body: _Body) -> bool:
+    return body.tilt is not None and body.tilt >= _TILTED and body.width >= _NARROW * body.height
+
+
+class Posture(NamedTuple):
+    """One person's; times in monotonic seconds. A named tuple, as it is made for everybody in every frame.
 
     Attributes:
         person: id of the person's first track.
@@ -103,7 +125,7 @@ class Posture:
     moved: float = _NEVER
     leaning: float | None = None
     tall: float = 0.0
-    heads: tuple[tuple[float, float], ...] = ()
+    heads: _Heads = ()
     dropped: float = _NEVER
 
     def is_down(self, monotonic: float) -> bool:
@@ -137,33 +159,43 @@ class Postures:
         return Posture(person.track.id, person.track.box, scene.monotonic)
 
 
-def _with_head(posture: Posture, now: float) -> Posture:
-    """Takes in where the head is, as the top of the box."""
-    top = float(posture.box[1])
-    if posture.heads and _UNSEEN[0] <= now - posture.heads[-1][0] <= _UNSEEN[1]:
-        # Lost on the way down, as the detector loses people who tip over, and found again where they lie.
-        fell = top - posture.heads[-1][1] >= _UNSEEN_DROP * posture.tall
-        return replace(posture, heads=((now, top),), dropped=now if fell else posture.dropped)
-    # Of the heads that are old enough the youngest; an older one only where there are so few frames.
-    heads = (*(head for head in posture.heads if now - head[0] <= _DROP_OVER[1]), (now, top))
-    old = [head for head in heads if now - head[0] >= _DROP_OVER[0]]
-    drops = False
-    if old:
-        then, before = old[-1]
-        drops = top - before >= _DROP * posture.tall * (now - then)
-    return replace(posture, heads=heads, dropped=now if drops else posture.dropped)
-
-
 def _followed(posture: Posture, person: Person, now: float) -> Posture:
     box = person.track.box
-    tall = posture.tall * math.exp(-max(now - posture.seen, 0.0) / _TALL_MEMORY)
-    posture = replace(posture, box=box, seen=now, tall=max(tall, float(box[3] - box[1])))
-    posture = _with_head(posture, now)
-    if not person.track.stationary:
-        posture = replace(posture, moved=now)
-    if is_low(person, posture.tall):
-        return replace(posture, down=now, leaning=None)
-    if not leans(person):
-        return replace(posture, stood=now, leaning=None)
-    leaning = now if posture.leaning is None else posture.leaning
-    return replace(posture, leaning=leaning, down=now if now - leaning >= _LEANS_FOR else posture.down)
+    body, top = _Body.of(person), float(box[1])
+    faded = posture.tall * math.exp(-max(now - posture.seen, 0.0) / _TALL_MEMORY)
+    tall = max(faded, float(box[3]) - top)
+    heads, drops = _with_head(posture.heads, top, tall, now)
+    stood, down, leaning = posture.stood, posture.down, None
+    if _is_low(body, tall):
+        down = now
+    elif not _leans(body):
+        stood = now
+    else:
+        leaning = now if posture.leaning is None else posture.leaning
+        down = now if now - leaning >= _LEANS_FOR else down
+    return Posture(
+        person=posture.person,
+        box=box,
+        seen=now,
+        stood=stood,
+        down=down,
+        moved=posture.moved if person.track.stationary else now,
+        leaning=leaning,
+        tall=tall,
+        heads=heads,
+        dropped=now if drops else posture.dropped,
+    )
+
+
+def _with_head(heads: _Heads, top: float, tall: float, now: float) -> tuple[_Heads, bool]:
+    """Takes in where the head is, as the top of the box; tells whether it came down as fast as in a fall."""
+    latest = (now, top)
+    if heads and _UNSEEN[0] <= now - heads[-1][0] <= _UNSEEN[1]:
+        # Lost on the way down, as the detector loses people who tip over, and found again where they lie.
+        return (latest,), top - heads[-1][1] >= _UNSEEN_DROP * tall
+    # Of the heads that are old enough the youngest; an older one only where there are so few frames.
+    heads = (*(head for head in heads if now - head[0] <= _DROP_OVER[1]), latest)
+    for then, before in reversed(heads):
+        if now - then >= _DROP_OVER[0]:
+            return heads, top - before >= _DROP * tall * (now - then)
+    return heads, False

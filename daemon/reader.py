@@ -3,35 +3,78 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.frames import ArrayPicture
 from daemon.sources import Picture, is_live, open_source
 from daemon.timeline import FileTimeline, LiveTimeline
 
 __all__ = ["Frame", "FrameReader", "UnreadFrame"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, init=False)
 class Frame:
-    """One picture of one camera.
+    """One picture of one camera. What nobody asks for is not converted; no array may be written to.
+
+    Args:
+        camera, index, captured_at, monotonic: see below.
+        picture: what was decoded, or (H, W, 3) uint8 BGR.
 
     Attributes:
         camera: name of the camera.
         index: number of the frame, from 0; frames that were skipped count.
-        image: (H, W, 3) uint8 BGR.
+        picture: what was decoded.
         captured_at: UTC epoch seconds.
         monotonic: seconds on a clock that only goes forward; differences are real time.
     """
 
     camera: str
     index: int
-    image: NDArray[np.uint8]
+    picture: Picture
     captured_at: float
     monotonic: float
+
+    def __init__(
+        self,
+        camera: str,
+        index: int,
+        picture: Picture | NDArray[np.uint8],
+        captured_at: float,
+        monotonic: float,
+    ) -> None:
+        if isinstance(picture, np.ndarray):
+            picture = ArrayPicture(picture)
+        values = (camera, index, picture, captured_at, monotonic)
+        for field, value in zip(fields(self), values, strict=True):
+            object.__setattr__(self, field.name, value)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in px; converts nothing."""
+        return self.picture.size
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 BGR; converted at the first use."""
+        return self.picture.image()
+
+    @property
+    def luma(self) -> NDArray[np.uint8]:
+        """(H, W) uint8: light and dark as the decoder has it, between the levels of `luma_range`."""
+        return self.picture.luma()
+
+    @property
+    def luma_range(self) -> tuple[int, int]:
+        """Levels of black and white in `luma`: 16 and 235 of most cameras, else 0 and 255."""
+        return self.picture.luma_range
+
+    def scaled(self, width: int, height: int) -> NDArray[np.uint8]:
+        """(height, width, 3) uint8 BGR: as `cv2.resize` of the image, which is not converted for it."""
+        return self.picture.scaled(width, height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +93,7 @@ class UnreadFrame:
 
     def read(self, camera: str) -> Frame:
         """The frame, for a camera of that name."""
-        return Frame(camera, self.index, self.picture.image(), self.captured_at, self.monotonic)
+        return Frame(camera, self.index, self.picture, self.captured_at, self.monotonic)
 
 
 class FrameReader:
@@ -116,9 +159,7 @@ class FrameReader:
             monotonic = self._file_time.seconds(picture.pts)
             captured_at = self._start_time + monotonic
         # Pictures that came damaged count as well, so that a number is that of the picture in the file.
-        frame = Frame(
-            self._camera, self._index + self._source.damaged, picture.image(), captured_at, monotonic
-        )
+        frame = Frame(self._camera, self._index + self._source.damaged, picture, captured_at, monotonic)
         self._index += 1
         return frame
 

@@ -58,15 +58,33 @@ class EndOfStream(Exception):  # noqa: N818 - not an error: every file ends
 
 
 class Picture(Protocol):
-    """A decoded frame that was not converted yet."""
+    """A decoded frame, of which arrays are made when they are asked for; none of them may be written to."""
 
     @property
     def pts(self) -> float | None:
         """Presentation time in seconds on the clock of the source; None where it has none."""
         ...
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in px, upright."""
+        ...
+
+    @property
+    def luma_range(self) -> tuple[int, int]:
+        """Levels of black and white in `luma`."""
+        ...
+
     def image(self) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 BGR, upright."""
+        ...
+
+    def luma(self) -> NDArray[np.uint8]:
+        """(H, W) uint8, upright."""
+        ...
+
+    def scaled(self, width: int, height: int) -> NDArray[np.uint8]:
+        """(height, width, 3) uint8 BGR, upright."""
         ...
 
 

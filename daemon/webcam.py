@@ -5,25 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daemon.frames import ArrayPicture
 from daemon.source_types import CaptureError, Reason
 
 __all__ = ["Webcam"]
-
-
-class _WebcamPicture:
-    """A frame of a webcam, converted already."""
-
-    __slots__ = ("_image",)
-
-    pts: float | None = None
-
-    def __init__(self, image: NDArray[np.uint8]) -> None:
-        self._image = image
-
-    def image(self) -> NDArray[np.uint8]:
-        return self._image
 
 
 class Webcam:
@@ -57,12 +43,12 @@ class Webcam:
         rate = float(self._capture.get(cv2.CAP_PROP_FPS))
         self.rate = rate if 1.0 <= rate <= 240.0 else 25.0
 
-    def grab(self) -> _WebcamPicture:
+    def grab(self) -> ArrayPicture:
         """The next frame."""
         good, image = self._capture.read()
         if not good or image is None:
             raise CaptureError(Reason.TIMEOUT, f"{self._name}: gave no frame: unplugged?")
-        return _WebcamPicture(np.asarray(image, np.uint8))
+        return ArrayPicture(np.asarray(image, np.uint8))
 
     def close(self) -> None:
         """Lets go of the device."""

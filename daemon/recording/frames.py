@@ -137,7 +137,7 @@ class _LiveFeed:
         if newest is None:
             return None
         index, picture, captured_at, monotonic = newest
-        return Frame(self._name, index, picture.image(), captured_at, monotonic)
+        return Frame(self._name, index, picture, captured_at, monotonic)
 
     def close(self) -> None:
         self._stopping = True

@@ -7,10 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
-
-from daemon.frames import to_bgr
+from daemon.frames import DecodedPicture
 from daemon.masking import mask_source
 from daemon.resolving import Resolver
 from daemon.rtsp.decoding import DecodedFrame, Decoder
@@ -26,19 +23,6 @@ _KEYFRAME_WAIT = 30.0  # seconds; longer than any usual distance of two pictures
 
 class Unsupported(Exception):  # noqa: N818 - a turn of the way, not an error
     """The camera sends something else than H.264 or H.265, or sends them out of order."""
-
-
-class _RtspPicture:
-    """A decoded frame; holds the decoder's buffers until it is let go."""
-
-    __slots__ = ("_frame", "pts")
-
-    def __init__(self, decoded: DecodedFrame) -> None:
-        self._frame, seconds = decoded
-        self.pts: float | None = seconds
-
-    def image(self) -> NDArray[np.uint8]:
-        return to_bgr(self._frame)
 
 
 class RtspSource:
@@ -102,12 +86,12 @@ class RtspSource:
         """Pictures that were not given because they, or what they build on, came damaged."""
         return self._decoder.damaged
 
-    def grab(self) -> _RtspPicture:
+    def grab(self) -> DecodedPicture:
         """The next frame."""
         while not self._ready:
             self._read()
         self._last, self._units = time.monotonic(), 0
-        return _RtspPicture(self._ready.popleft())
+        return DecodedPicture(*self._ready.popleft())
 
     def close(self) -> None:
         """Ends the session."""

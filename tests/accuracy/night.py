@@ -81,7 +81,7 @@ def run(frames: list[Frame], engines: Engines, look: str | None, at: float) -> R
         t = frame.captured_at
         if look is not None and t >= at:
             image = np.ascontiguousarray(SCENES[look](frame.image, t - at, setting))
-            frame = replace(frame, image=image)
+            frame = replace(frame, picture=image)
         result = pipeline.process(frame, engines)
         ids = frozenset(
             track.id
