@@ -68,7 +68,7 @@ def summary(rounds: Sequence[Round]) -> dict[str, Any]:
     """Figures of one scenario: [quartile, median, quartile] over its rounds where it says so.
 
     `frames_per_second` and `processor` (ms of processor time a frame, all threads) are spreads; `stages` are
-    medians of ms a frame of the processor, `stages_wall` of the clock on the wall; `rounds` is each round's value.
+    medians of ms a frame of the processor, `stages_wall` of the clock on the wall; `rounds` has each round.
     """
     names = in_order({name: None for one in rounds for name in one.stages})
     speeds = [one.frames_per_second for one in rounds]

@@ -1,4 +1,4 @@
-"""Who is where in a clip: detector and tracker alone, for scenes of so many people and for other pipelines."""
+"""Who is where in a clip, for scenes of so many people and for other pipelines: detector and tracker."""
 
 from __future__ import annotations
 

@@ -109,8 +109,8 @@ def _against(figures: Mapping[str, Any]) -> Iterator[str]:
         yield _row(text, *_spreads(one), f"{one['people']:.1f}", *more, width=46)
     if "random" in [one["weights"] for one in pipelines.values()]:
         yield (
-            "  random weights, as real ones are not there: they take the same time but find nobody, so their\n"
-            "  tracking costs too little; the poses are read in our boxes, of as many people as we confirm"
+            "  random weights, as real ones are not there: they take the same time but find nobody, so\n"
+            "  their tracking costs too little; the poses are read in our boxes, of as many people as we confirm"
         )
 
 

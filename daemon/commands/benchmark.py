@@ -90,7 +90,7 @@ def add_benchmark(subparsers: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measures part after part: start-up, memory and detectors in processes of their own, the rest in turns."""
+    """Measures part after part: what needs a process of its own, then the rest in turns."""
     if options.measure is not None:
         return _measure(options)
     if options.measure_detectors:

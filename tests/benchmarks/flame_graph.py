@@ -2,11 +2,12 @@
 
     python tests/benchmarks/flame_graph.py [CLIP] [--frames 300] [--svg docs/flame.svg] [--json FILE]
 
-Drives the pipeline on a clip (OpenCV's vtest.avi, fetched, when left out) in one thread under py-spy with native
-frames (`pip install py-spy`, or the extra `bench`), 300 samples a second; may need root where ptrace is restricted.
-Each sample belongs to the library of its innermost frame (libc belongs to its caller). "Python" is what is in
-none: the interpreter and its objects. The share of all that is neither in ONNX Runtime nor in OpenCV is found a
-second time without py-spy, by a clock around each of their calls: both are printed and should agree.
+Drives the pipeline on a clip (OpenCV's vtest.avi, fetched, when left out) in one thread under py-spy with
+native frames (`pip install py-spy`, or the extra `bench`), 300 samples a second; may need root where ptrace is
+restricted. Each sample belongs to the library of its innermost frame (libc belongs to its caller). "Python" is
+what is in none: the interpreter and its objects. The share of all that is neither in ONNX Runtime nor in
+OpenCV is found a second time without py-spy, by a clock around each of their calls: both are printed and
+should agree.
 """
 
 from __future__ import annotations
@@ -74,10 +75,8 @@ def main() -> int:
 def _drive(before: list[str], options: argparse.Namespace, *more: str) -> dict[str, Any]:
     driver = Path(__file__).parent / "profiling" / "drive.py"
     command = [*before, sys.executable, str(driver), str(options.clip), "--frames", str(options.frames)]
-    done = subprocess.run(
-        [*command, "--settings", options.settings, *more], cwd=ROOT, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    command += ["--settings", options.settings, *more]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     start, end = done.stdout.find('{"frames"'), done.stdout.rfind("}")  # py-spy speaks on stdout, too
     if done.returncode or start < 0:
         sys.exit(f"{command[0]} ended with status {done.returncode}: {(done.stderr or done.stdout).strip()}")
@@ -118,7 +117,7 @@ def _report(figures: dict[str, Any]) -> str:
     all_ms, kinds = figures["milliseconds"], figures["kinds"]
     heads = [KINDS[kind].split()[0] for kind in kinds]
     lines = [
-        f"{figures['frames']} frames, {all_ms:.1f} ms a frame of one thread's time, {figures['samples']} samples",
+        f"{figures['frames']} frames, {all_ms:.1f} ms of a core a frame, {figures['samples']} samples",
         "",
         f"{'ms a frame':<12}{'all':>8}" + "".join(f"{head:>9}" for head in heads) + f"{'Python %':>10}",
     ]
@@ -129,9 +128,8 @@ def _report(figures: dict[str, Any]) -> str:
     lines += ["", f"largest costs, and what each is of all {all_ms:.1f} ms:"]
     for cost in figures["costs"][:_LARGEST]:
         share = 100 * cost["ms"] / all_ms
-        lines.append(
-            f"{cost['ms']:>8.2f} ms {share:>5.1f} %  {cost['stage']}: {cost['function']}, {KINDS[cost['kind']]}"
-        )
+        what = f"{cost['stage']}: {cost['function']}, {KINDS[cost['kind']]}"
+        lines.append(f"{cost['ms']:>8.2f} ms {share:>5.1f} %  {what}")
     lines += ["", "most of Python:"]
     python = [cost for cost in figures["costs"] if cost["kind"] == "python"][:_LARGEST]
     lines += [f"{cost['ms']:>8.2f} ms          {cost['stage']}: {cost['function']}" for cost in python]

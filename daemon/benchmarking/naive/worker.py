@@ -1,4 +1,4 @@
-"""The pipelines that users write, as a process of another environment: ultralytics and mediapipe, no posewatch.
+"""The pipelines that users write, as a process of another environment: ultralytics and mediapipe alone.
 
     PYTHON worker.py SETUP        SETUP is JSON: clip, threads, weights, boxes, fetch
 

@@ -1,6 +1,6 @@
 """Drives the pipeline over a clip in one thread, to be looked at from outside (`flame_graph.py` starts it).
 
-    python tests/benchmarks/profiling/drive.py CLIP --frames 200 [--settings defaults|unhurried] [--time-native]
+    python tests/benchmarks/profiling/drive.py CLIP [--frames 200] [--settings NAME] [--time-native]
 
 Prints one JSON object: ms a frame of the thread's processor time and, with --time-native, what of it was
 spent in calls of ONNX Runtime and of OpenCV, taken by a clock around every call.

@@ -24,8 +24,9 @@ KINDS = {
 _LIBRARIES = (
     ("network", re.compile(r"onnxruntime.*\.so|openvino.*\.so")),
     ("opencv", re.compile(r"cv2.*\.so")),
-    ("ffmpeg", re.compile(r"(^|/)lib(av|sw)\w*-.*\.so|(^|/)av/.*(\.so|\.pyx?|\.pxd)$|^(frame|packet|codec|context|"
-                          r"plane|core|hwaccel|stream|input|decode|buffer)\.(c|pyx?)$|lib(x26|dav1d|vpx).*\.so")),
+    ("ffmpeg", re.compile(r"(^|/)lib(av|sw)\w*-.*\.so|lib(x26|dav1d|vpx).*\.so|(^|/)av/.*(\.so|\.pyx?)$")),
+    # PyAV's own code, whose frames carry the names of its generated sources.
+    ("ffmpeg", re.compile(r"^(frame|packet|codec|context|plane|core|hwaccel|stream|input|buffer)\.c$")),
     ("numpy", re.compile(r"(numpy|scipy).*\.so|openblas")),
     ("python", re.compile(r"libpython|bin/python|\.py$|^<")),
 )  # fmt: skip

@@ -96,7 +96,8 @@ def _bars(node: _Node, x: float, row: int, total: int, height: int, milliseconds
     text = (
         f"{node.name}: {milliseconds * node.count / total:.2f} ms a frame, {100 * node.count / total:.1f} %"
     )
-    bar = f'<rect x="{x:.1f}" y="{y}" width="{max(width - 0.4, 0.2):.1f}" height="{_ROW - 1}" fill="{_COLOURS[node.kind]}"/>'
+    place = f'x="{x:.1f}" y="{y}" width="{max(width - 0.4, 0.2):.1f}" height="{_ROW - 1}"'
+    bar = f'<rect {place} fill="{_COLOURS[node.kind]}"/>'
     letters = int((width - 6) / _CHARACTER)
     label = ""
     if letters >= 3:
