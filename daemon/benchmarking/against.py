@@ -19,14 +19,32 @@ from daemon.errors import UsageError
 from daemon.timing import in_order
 from tracker.store import cache_folder
 
-__all__ = ["KINDS", "Opponents", "Side"]
+__all__ = ["KINDS", "Opponents", "Side", "check_python"]
 
 KINDS: Mapping[str, str] = {"track_pose": "YOLO11n.track + mediapipe Pose", "yolo_pose": "YOLO11n-pose.track"}
 """What each pipeline is, in words."""
 
 _WORKER = Path(__file__).parent / "naive" / "worker.py"
+_PACKAGES = ("torch", "ultralytics", "mediapipe", "cv2")
 _MOST_PROCESSES = 8  # each holds about 700 MB
 _HELP = "needs ultralytics and mediapipe 0.10.21: make benchmark makes such an environment"
+
+
+def check_python(python: Path) -> None:
+    """Looks whether an environment has what it needs, without loading it.
+
+    Raises:
+        UsageError: it has not; says what is missing.
+    """
+    look = f"import importlib.util as u; print(*(n for n in {_PACKAGES} if not u.find_spec(n)))"
+    try:
+        done = subprocess.run(
+            [str(python), "-c", look], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=True
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UsageError(f"--against {python}: does not run ({error}); it {_HELP}") from None
+    if missing := done.stdout.split():
+        raise UsageError(f"--against {python}: has no {', '.join(missing)}; it {_HELP}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +88,6 @@ class Opponents:
     """
 
     def __init__(self, python: Path, clip: Path, seen: Sightings, *, cores: int, fetch: bool) -> None:
-        if not python.is_file():
-            raise UsageError(f"--against {python}: no such Python; it {_HELP}")
         self._stack = ExitStack()
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="posewatch-against-")))
         boxes = folder / "boxes.json"

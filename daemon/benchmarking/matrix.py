@@ -22,7 +22,6 @@ __all__ = ["PARTS", "Extent", "Matrix"]
 PARTS = ("settings", "workers", "cameras", "people", "against")
 """Groups that are measured in this process."""
 
-_WARM_UP = 15  # frames of each camera: people are confirmed, networks loaded
 _LEAST = 4  # frames of each camera in a round
 _SCENE_FRAMES = 110
 _SEARCHED = 360  # frames in which people for the scenes are looked for
@@ -39,6 +38,7 @@ class Extent:
         people: numbers of people in view.
         workers: numbers of workers; the last one is used wherever all are.
         opposed: frames in a round against other pipelines, which are slow.
+        warm_up: frames of each camera before: people are confirmed, networks loaded.
     """
 
     rounds: int
@@ -47,6 +47,7 @@ class Extent:
     people: tuple[int, ...]
     workers: tuple[int, ...]
     opposed: int
+    warm_up: int = 15
 
     @classmethod
     def quick(cls, workers: int) -> Extent:
@@ -121,7 +122,7 @@ class Matrix:
     def against(self, python: Path, *, fetch: bool) -> dict[str, Any]:
         """Other pipelines and ours, the same frames, all cores."""
         extent, workers = self._extent, len(self._engines)
-        seen = find_people(self._clip, _WARM_UP + extent.rounds * extent.opposed, self._progress)
+        seen = find_people(self._clip, extent.warm_up + extent.rounds * extent.opposed, self._progress)
         self._progress("starting the other pipelines")
         with Opponents(python, self._clip, seen, cores=workers, fetch=fetch) as opponents:
             runs: dict[str, tuple[Runs, int]] = {
@@ -151,7 +152,7 @@ class Matrix:
     def _measure(self, runs: Mapping[Any, tuple[Runs, int]]) -> dict[Any, Any]:
         for key, (one, _) in runs.items():
             self._progress(f"warm-up: {_name(key)}")
-            one.run(_WARM_UP)
+            one.run(self._extent.warm_up)
         try:
             found = in_turns(runs, self._extent.rounds, self._progress)
         finally:

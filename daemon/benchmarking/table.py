@@ -110,7 +110,7 @@ def _against(figures: Mapping[str, Any]) -> Iterator[str]:
     if "random" in [one["weights"] for one in pipelines.values()]:
         yield (
             "  random weights, as real ones are not there: they take the same time but find nobody, so\n"
-            "  their tracking costs too little; the poses are read in our boxes, of as many people as we confirm"
+            "  their tracking costs too little; poses are read in our boxes, of as many people as we confirm"
         )
 
 

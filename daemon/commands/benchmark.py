@@ -53,6 +53,7 @@ def add_benchmark(subparsers: Subparsers) -> None:
         metavar="LIST",
         help=f"what to measure, of {','.join(_PARTS)} (default: all; against needs --against)",
     )
+    parser.add_argument("--rounds", type=positive_integer, help="of each part (default 3; 7 with --full)")
     parser.add_argument("--full", action="store_true", help="the whole matrix, many rounds (half an hour)")
     parser.add_argument(
         "--cameras",
@@ -143,6 +144,10 @@ def _prepare(options: argparse.Namespace) -> dict[str, Any] | None:
         from daemon.benchmarking.plot import check_matplotlib
 
         check_matplotlib()
+    if options.against is not None:
+        from daemon.benchmarking.against import check_python
+
+        check_python(options.against)
     if options.check is not None:
         try:
             committed = json.loads(options.check.read_text(encoding="utf-8"))
@@ -181,7 +186,10 @@ def _extent(options: argparse.Namespace, workers: int) -> Extent:
 
     extent = Extent.full(workers) if options.full else Extent.quick(workers)
     return dataclasses.replace(
-        extent, cameras=options.cameras or extent.cameras, people=options.people or extent.people
+        extent,
+        rounds=options.rounds or extent.rounds,
+        cameras=options.cameras or extent.cameras,
+        people=options.people or extent.people,
     )
 
 

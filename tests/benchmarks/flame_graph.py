@@ -3,11 +3,11 @@
     python tests/benchmarks/flame_graph.py [CLIP] [--frames 300] [--svg docs/flame.svg] [--json FILE]
 
 Drives the pipeline on a clip (OpenCV's vtest.avi, fetched, when left out) in one thread under py-spy with
-native frames (`pip install py-spy`, or the extra `bench`), 300 samples a second; may need root where ptrace is
-restricted. Each sample belongs to the library of its innermost frame (libc belongs to its caller). "Python" is
-what is in none: the interpreter and its objects. The share of all that is neither in ONNX Runtime nor in
-OpenCV is found a second time without py-spy, by a clock around each of their calls: both are printed and
-should agree.
+native frames (`pip install py-spy`, or the extra `bench`), 300 samples a second; may need root where ptrace
+is restricted. Each sample belongs to the library of its innermost frame (libc belongs to its caller).
+"Python" is what is in none: the interpreter and its objects. The share of all that is neither in ONNX
+Runtime nor in OpenCV is found a second time without py-spy, by a clock around each of their calls: both are
+printed and should agree.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ _FRAME = re.compile(r"(?P<name>.*) \((?P<file>[^()]*?)(:(?P<line>\d+))?\)$")
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame of a stack: `file` is a path relative to where the modules lie, or a library; line 0 is unknown."""
+    """One frame of a stack: `file` is a path or a library; line 0 is unknown."""
 
     name: str
     file: str
