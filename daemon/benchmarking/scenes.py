@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.benchmarking.sightings import Sightings
+from daemon.benchmarking.sightings import Sightings, area_of
 from daemon.capture import EndOfStream, FrameReader
 from daemon.video_writer import VideoWriter
 
@@ -54,13 +54,13 @@ def make_scenes(clip: Path, seen: Sightings, counts: Sequence[int], folder: Path
         seen: who is where in it.
         counts: numbers of people.
         folder: where to write.
-        frames: of each clip, at most; fewer where `seen` has fewer.
+        frames: of each clip, at most; half of what `seen` has where that is fewer.
 
     Raises:
         CaptureError: the clip cannot be decoded.
         OSError: the folder cannot be written to.
     """
-    frames = min(frames, len(seen))
+    frames = max(1, min(frames, len(seen) // 2))  # there must be more moments than one to take people from
     walks = _choose(seen, max(counts), frames)
     base = _emptiest(seen, frames)
     patches = _cut_out(clip, walks, frames, seen.background.shape[:2])
@@ -154,7 +154,7 @@ def _cut_out(clip: Path, walks: Sequence[_Walk], frames: int, shape: tuple[int, 
                 break
             for walk, found in zip(walks, patches, strict=True):
                 if 0 <= number - walk.start < frames:
-                    place = _area(walk.boxes[number - walk.start], _MARGIN, shape)
+                    place = area_of(walk.boxes[number - walk.start], _MARGIN, shape)
                     found.append((place, image[place].copy()))
     return patches
 
@@ -164,7 +164,7 @@ def _emptied(image: NDArray[np.uint8], seen: Sightings, number: int) -> NDArray[
     empty = image.copy()
     for near in range(max(0, number - _NEAR), min(len(seen), number + _NEAR + 1)):
         for box in (*seen.detections[near], *seen.people[near].values()):
-            place = _area(box, _PAINTED, image.shape)
+            place = area_of(box, _PAINTED, image.shape)
             empty[place] = seen.background[place]
     return empty
 
@@ -176,11 +176,3 @@ def _peopled(empty: NDArray[np.uint8], patches: Sequence[Sequence[_Patch]], numb
             place, pixels = patch[number]
             image[place] = pixels
     return image
-
-
-def _area(box: NDArray[np.floating], margin: float, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns of a box and what is around it."""
-    wider = margin * float(box[3] - box[1])
-    left, top = (max(0, int(side - wider)) for side in box[:2])
-    right, bottom = min(shape[1], int(box[2] + wider) + 1), min(shape[0], int(box[3] + wider) + 1)
-    return slice(top, max(top, bottom)), slice(left, max(left, right))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,10 +17,12 @@ from daemon.pipeline import make_tracker
 from tracker.appearance import describe
 from tracker.association import TrackState
 
-__all__ = ["Sightings", "find_people"]
+__all__ = ["Sightings", "area_of", "find_people"]
 
-_BACKGROUND_BYTES = 120e6  # of the frames that the empty scene is made from
-_BACKGROUND_FRAMES = 40
+_LIKELY = 0.3  # score from which a detection is kept: below it are things that belong to the scene
+_EVERY = 3  # frames from one to the next that the empty scene is made from
+_MARGIN = 0.25  # of a box's height, around somebody who is left out of it
+_FILL = 3.0  # px, reach of the filling where somebody stands all the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,8 @@ class Sightings:
 
     Attributes:
         people: by frame, the boxes (4,) float32 in px of the confirmed tracks that are seen, by id.
-        detections: by frame, (N, 4) float32 boxes of whatever looks like somebody, however little.
-        background: (H, W, 3) uint8 BGR, the median of frames: the scene without who moves.
+        detections: by frame, (N, 4) float32 boxes of whatever looks a little like somebody.
+        background: (H, W, 3) uint8 BGR, the mean of frames, each without who is in it: the empty scene.
         rate: frames a second.
     """
 
@@ -56,7 +59,7 @@ def find_people(clip: Path, frames: int, progress: Callable[[str], None] = lambd
     detector, tracker = Engines().detector(DetectConfig()), make_tracker("benchmark", TrackConfig())
     people: list[dict[str, NDArray[np.float32]]] = []
     detections: list[NDArray[np.float32]] = []
-    kept: list[NDArray[np.uint8]] = []
+    empty: _EmptyScene | None = None
     with FrameReader("benchmark", str(clip)) as reader:
         while len(people) < frames:
             try:
@@ -64,9 +67,6 @@ def find_people(clip: Path, frames: int, progress: Callable[[str], None] = lambd
             except EndOfStream:
                 break
             image = frame.image
-            every = max(1, frames // int(np.clip(_BACKGROUND_BYTES / image.nbytes, 5, _BACKGROUND_FRAMES)))
-            if len(people) % every == 0 and (not kept or kept[0].shape == image.shape):
-                kept.append(image.copy())
             found = detector.detect(image)
             tracks = tracker.update(
                 found,
@@ -80,9 +80,41 @@ def find_people(clip: Path, frames: int, progress: Callable[[str], None] = lambd
                 if one.state is TrackState.CONFIRMED and one.last_monotonic == frame.monotonic
             ]
             people.append({one.id: one.box.copy() for one in seen})
-            detections.append(found.boxes.copy())
+            detections.append(found.boxes[found.scores >= _LIKELY])
+            if empty is None:
+                empty = _EmptyScene(image.shape)
+            if len(people) % _EVERY == 1 and image.shape == empty.shape:
+                empty.add(image, [*detections[-1], *people[-1].values()])
             progress(f"who is where: {len(people)} of {frames} frames")
         rate = reader.rate
-    if not people:
+    if empty is None:
         raise CaptureError(Reason.ENDED, f"{clip}: holds no frames")
-    return Sightings(people, detections, np.median(np.stack(kept), axis=0).astype(np.uint8), rate)
+    return Sightings(people, detections, empty.image(), rate)
+
+
+def area_of(box: NDArray[np.floating], margin: float, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of a box and a margin, a share of its height, in an image of this shape."""
+    wider = margin * float(box[3] - box[1])
+    left, top = (max(0, int(side - wider)) for side in box[:2])
+    right, bottom = min(shape[1], int(box[2] + wider) + 1), min(shape[0], int(box[3] + wider) + 1)
+    return slice(top, max(top, bottom)), slice(left, max(left, right))
+
+
+class _EmptyScene:
+    """Mean of what is seen of a scene where nobody is in front of it."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self._sum, self._count = np.zeros(shape, np.float32), np.zeros(shape[:2], np.float32)
+
+    def add(self, image: NDArray[np.uint8], boxes: Sequence[NDArray[np.float32]]) -> None:
+        free = np.ones(self.shape[:2], np.float32)
+        for box in boxes:
+            free[area_of(box, _MARGIN, self.shape)] = 0.0
+        self._sum += image * free[..., None]
+        self._count += free
+
+    def image(self) -> NDArray[np.uint8]:
+        mean = (self._sum / np.maximum(self._count, 1.0)[..., None]).astype(np.uint8)
+        never = (self._count == 0).astype(np.uint8)
+        return np.asarray(cv2.inpaint(mean, never, _FILL, cv2.INPAINT_TELEA), np.uint8)

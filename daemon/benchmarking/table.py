@@ -89,6 +89,9 @@ def _people(figures: Mapping[str, Any]) -> Iterator[str]:
     for count, both in table.items():
         cells = [text for name in ("defaults", "unhurried") for text in _spreads(both[name])[2:]]
         yield _row(count, f"{both['defaults']['people']:.1f}", *cells)
+    if figures["scenes_missing"]:
+        numbers = ", ".join(map(str, figures["scenes_missing"]))
+        yield f"  no scene with {numbers} people: too few who walk apart from each other in this clip"
 
 
 def _against(figures: Mapping[str, Any]) -> Iterator[str]:

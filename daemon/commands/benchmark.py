@@ -173,12 +173,15 @@ def _measure_matrix(
         parts.remove("against")
     if not parts:
         return
-    matrix = Matrix(options.clip, _settings(options), _extent(options, workers), progress)
+    extent = _extent(options, workers)
+    matrix = Matrix(options.clip, _settings(options), extent, progress)
     for part in parts:
         if part == "against":
             figures[part] = matrix.against(options.against, fetch=options.fetch_weights)
         else:
             figures[part] = getattr(matrix, part)()
+    if "people" in parts:
+        figures["scenes_missing"] = [each for each in extent.people if str(each) not in figures["people"]]
 
 
 def _extent(options: argparse.Namespace, workers: int) -> Extent:
