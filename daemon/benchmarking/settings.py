@@ -11,8 +11,9 @@ __all__ = ["VARIANTS", "variant"]
 
 # What switches off each economy: everybody is detected and read in every frame by the full model.
 _UNHURRIED: Mapping[str, Mapping[str, Any]] = {
-    "detect": {"every": 1},
-    "pose": {"model": "full"},
+    "detect": {"every": 1, "pause": 0.0, "idle": 0.0},
+    "pose": {"model": "full", "steady_rate": 0.0},
+    "fights": {"calm": 0.0},
 }
 
 VARIANTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
@@ -35,5 +36,6 @@ def variant(name: str, base: CameraConfig | str) -> CameraConfig:
     changed = {}
     for section, values in VARIANTS[name].items():
         model = getattr(settings, section)
-        changed[section] = type(model).model_validate(model.model_dump() | dict(values))
+        known = {key: value for key, value in values.items() if key in type(model).model_fields}
+        changed[section] = type(model).model_validate(model.model_dump() | known)
     return settings.model_copy(update=changed)
