@@ -23,6 +23,7 @@ PARTS = ("settings", "workers", "cameras", "people", "against")
 """Groups that are measured in this process."""
 
 _LEAST = 4  # frames of each camera in a round
+_PEOPLE_FRAMES = 30  # of each scene in a round, at most: there are many of them
 _SCENE_FRAMES = 110
 _SEARCHED = 360  # frames in which people for the scenes are looked for
 
@@ -109,7 +110,7 @@ class Matrix:
             self._progress("scenes with so many people")
             scenes = make_scenes(self._clip, seen, self._extent.people, Path(folder), _SCENE_FRAMES)
             runs: dict[tuple[int, str], tuple[Runs, int]] = {
-                (count, name): (self._scenario(name, clip=clip), self._extent.frames)
+                (count, name): (self._scenario(name, clip=clip), min(_PEOPLE_FRAMES, self._extent.frames))
                 for count, clip in scenes.clips.items()
                 for name in ("defaults", "unhurried")
             }

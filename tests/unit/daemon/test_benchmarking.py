@@ -11,6 +11,7 @@ from daemon.benchmarking.rounds import in_turns, summary
 from daemon.benchmarking.scenario import Round
 from daemon.benchmarking.settings import VARIANTS, variant
 from daemon.benchmarking.table import report, verdict
+from daemon.config import CameraConfig
 from daemon.errors import UsageError
 
 
@@ -56,10 +57,10 @@ def test_turns_are_taken() -> None:
 
 
 def test_ratios_are_of_the_same_round() -> None:
-    # The second round was ten times slower for both: a ratio of medians would not know.
-    fast = [one_round(pose=1.0, detect=0.0), one_round(pose=10.0, detect=0.0)]
-    slow = [one_round(pose=2.0, detect=0.0), one_round(pose=20.0, detect=0.0)]
-    people = {"0": {"defaults": summary(fast)}, "3": {"defaults": summary(slow)}}
+    # One slow moment for both, then one for one of them alone.
+    ours = [one_round(pose=seconds, detect=0.0) for seconds in (1.0, 10.0, 10.0)]
+    others = [one_round(pose=seconds, detect=0.0) for seconds in (2.0, 20.0, 100.0)]
+    people = {"0": {"defaults": summary(ours)}, "3": {"defaults": summary(others)}}
     assert ratios_of({"people": people}) == {"3 people to 0, time": 2.0}
 
 
@@ -117,5 +118,7 @@ def test_figures_of_another_clip_are_not_compared() -> None:
 def test_every_variant_is_a_valid_configuration_and_unhurried_looks_at_every_frame() -> None:
     found = {name: variant(name, "a.mp4") for name in VARIANTS}
     assert found["lite"].pose.model == "lite"
-    assert found["unhurried"].detect.every == 1
+    hurried = CameraConfig.model_validate({"url": "a.mp4", "detect": {"every": 5}, "pose": {"model": "lite"}})
+    unhurried = variant("unhurried", hurried)
+    assert (unhurried.detect.every, unhurried.pose.model) == (1, "full")
     assert found["defaults"] == variant("defaults", found["defaults"])
