@@ -59,7 +59,7 @@ def test_turns_are_taken() -> None:
 def test_ratios_are_of_the_same_round() -> None:
     # One slow moment for both, then one for one of them alone.
     ours = [one_round(pose=seconds, detect=0.0) for seconds in (1.0, 10.0, 10.0)]
-    others = [one_round(pose=seconds, detect=0.0) for seconds in (2.0, 20.0, 100.0)]
+    others = [one_round(pose=seconds, detect=0.0) for seconds in (2.0, 20.0, 5.0)]
     people = {"0": {"defaults": summary(ours)}, "3": {"defaults": summary(others)}}
     assert ratios_of({"people": people}) == {"3 people to 0, time": 2.0}
 
