@@ -50,8 +50,8 @@ $(NAIVE)/.installed: daemon/benchmarking/naive/requirements.txt
 
 benchmark: setup $(if $(AGAINST),$(NAIVE)/.installed) ## speed on real footage against other pipelines (AGAINST=: alone), flame graph
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS),bench]'
-	@mkdir -p $(BENCHMARK_OUT)
-	$(BIN)/python tests/benchmarks/flame_graph.py $(CLIP) --svg $(BENCHMARK_OUT)/flame.svg --json $(BENCHMARK_OUT)/flame.json
+	@mkdir -p out $(BENCHMARK_OUT)
+	$(BIN)/python tests/benchmarks/flame_graph.py $(CLIP) --svg $(BENCHMARK_OUT)/flame.svg --json out/flame.json
 	$(BIN)/posewatch benchmark $(CLIP) $(BENCHMARK_ARGS) $(if $(AGAINST),--against $(NAIVE)/bin/python --fetch-weights) \
 		--json $(BENCHMARK_OUT)/benchmark.json --plot $(BENCHMARK_OUT)/benchmark.png $(if $(wildcard docs/benchmark.json),--check docs/benchmark.json)
 

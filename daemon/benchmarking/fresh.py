@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.benchmarking.networks import make_networks
 from daemon.benchmarking.scenario import Scenario
 from daemon.config import CameraConfig
-from daemon.engines import Engines
 from daemon.process_usage import resident_bytes
 
 __all__ = ["Measurement", "measure"]
@@ -75,7 +75,7 @@ def measure(
         CaptureError: the clip cannot be opened or decoded, or holds no frames.
         ModelError: a model cannot be loaded.
     """
-    engines = [Engines() for _ in range(workers)]
+    engines = make_networks(workers)
     first = Scenario(clip, settings, engines[:1])
     first.run(1)
     start_up = time.monotonic() - started

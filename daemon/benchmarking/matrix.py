@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from daemon.benchmarking.against import KINDS, Opponents
+from daemon.benchmarking.networks import make_networks
 from daemon.benchmarking.rounds import Runs, in_turns, summary
 from daemon.benchmarking.scenario import Scenario
 from daemon.benchmarking.scenes import make_scenes
 from daemon.benchmarking.settings import VARIANTS, variant
 from daemon.benchmarking.sightings import find_people
 from daemon.config import CameraConfig
-from daemon.engines import Engines
 
 __all__ = ["PARTS", "Extent", "Matrix"]
 
@@ -77,7 +77,7 @@ class Matrix:
         self, clip: Path, settings: CameraConfig, extent: Extent, progress: Callable[[str], None]
     ) -> None:
         self._clip, self._settings, self._extent, self._progress = clip, settings, extent, progress
-        self._engines = [Engines() for _ in range(extent.workers[-1])]
+        self._engines = make_networks(extent.workers[-1])
 
     def settings(self) -> dict[str, Any]:
         """Every variant of the settings, one worker, one camera."""

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.benchmarking.networks import make_networks
 from daemon.capture import CaptureError, EndOfStream, FrameReader, Reason
 from daemon.config import DetectConfig, TrackConfig
-from daemon.engines import Engines
 from daemon.pipeline import make_tracker
 from tracker.appearance import describe
 from tracker.association import TrackState
@@ -56,7 +56,7 @@ def find_people(clip: Path, frames: int, progress: Callable[[str], None] = lambd
     Raises:
         CaptureError: the clip cannot be opened or decoded, or holds no frames.
     """
-    detector, tracker = Engines().detector(DetectConfig()), make_tracker("benchmark", TrackConfig())
+    detector, tracker = make_networks(1)[0].detector(DetectConfig()), make_tracker("benchmark", TrackConfig())
     people: list[dict[str, NDArray[np.float32]]] = []
     detections: list[NDArray[np.float32]] = []
     empty: _EmptyScene | None = None
