@@ -89,6 +89,7 @@ class Opponents:
 
     def __init__(self, python: Path, clip: Path, seen: Sightings, *, cores: int, fetch: bool) -> None:
         self._stack = ExitStack()
+        python = python.absolute()  # of the same environment: not what a link leads to
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="posewatch-against-")))
         boxes = folder / "boxes.json"
         people = [[box.tolist() for box in frame.values()] for frame in seen.people]
