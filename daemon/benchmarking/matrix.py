@@ -19,8 +19,8 @@ from daemon.config import CameraConfig
 
 __all__ = ["PARTS", "Extent", "Matrix"]
 
-PARTS = ("settings", "workers", "cameras", "people", "against")
-"""Groups that are measured in this process."""
+PARTS = ("against", "settings", "workers", "cameras", "people")
+"""Groups that are measured in this process; what may fail on the way comes first."""
 
 _LEAST = 4  # frames of each camera in a round
 _PEOPLE_FRAMES = 30  # of each scene in a round, at most: there are many of them

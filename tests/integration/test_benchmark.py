@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,25 @@ def test_people_put_into_view_cost_and_a_ratio_that_got_worse_is_told(
     # Eight seconds of this street have no twelve people who keep apart.
     assert figures["scenes_missing"] == [12]
     assert "no scene with 12 people" in done.stdout
+
+
+@pytest.mark.slow
+def test_against_other_pipelines(street: Path, pose_model: Path, tmp_path: Path) -> None:
+    """POSEWATCH_NAIVE=.venv-naive/bin/python, which `make benchmark` makes: it takes 6 GB."""
+    python = os.environ.get("POSEWATCH_NAIVE")
+    if python is None:
+        pytest.skip("POSEWATCH_NAIVE names no Python with ultralytics and mediapipe")
+    assert pose_model.is_file()
+    target = tmp_path / "figures.json"
+    relative = os.path.relpath(Path(python).absolute())
+    done = benchmark(street, "--parts", "against", "--rounds", 1, "--against", relative, "--json", target)
+    assert done.returncode == 0, done.stderr
+    pipelines = json.loads(target.read_text())["against"]["pipelines"]
+    assert {"defaults", "unhurried", "track_pose 1", "yolo_pose 1"} <= set(pipelines)
+    assert list(pipelines["track_pose 1"]["stages"]) == ["read", "detect", "pose"]
+    # The same people are read, or as many as real weights find.
+    assert pipelines["track_pose 1"]["people"] == pytest.approx(pipelines["unhurried"]["people"], abs=1.5)
+    assert "YOLO11n.track + mediapipe Pose, 1 process" in done.stdout
 
 
 @pytest.mark.parametrize(
