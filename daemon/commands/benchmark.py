@@ -9,14 +9,22 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daemon.commands.parsing import Subparsers, add_command, config_argument, positive_integer
 from daemon.commands.progress import ProgressLine
 
+if TYPE_CHECKING:
+    from daemon.benchmarking.matrix import Extent
+    from daemon.config import CameraConfig
+
 __all__ = ["add_benchmark"]
+
+_PARTS = ("runs", "detectors", "settings", "workers", "cameras", "people", "against")
+_MOST_CAMERAS, _MOST_PEOPLE = 64, 12
 
 
 def add_benchmark(subparsers: Subparsers) -> None:
@@ -24,7 +32,7 @@ def add_benchmark(subparsers: Subparsers) -> None:
     parser = add_command(
         subparsers,
         "benchmark",
-        "measure this machine: frames a second, ms a stage, start-up, memory, detect.size and tiles",
+        "measure this machine: frames a second, ms a stage, cameras, people, start-up, memory, detect.size",
         "posewatch benchmark corridor.mp4 --frames 500 --json figures.json",
     )
     parser.add_argument(
@@ -33,12 +41,49 @@ def add_benchmark(subparsers: Subparsers) -> None:
     config_argument(parser, required=False)
     parser.add_argument("--camera", help="whose settings to use (default: the first camera)")
     parser.add_argument(
-        "--frames", type=positive_integer, default=200, help="frames of each camera (default 200)"
+        "--frames", type=positive_integer, default=200, help="frames of each camera, of `runs` (default 200)"
     )
     parser.add_argument(
         "--workers", type=positive_integer, help="cameras at the same time (default: one a core)"
     )
+    parser.add_argument(
+        "--parts",
+        type=_parts,
+        default=_PARTS,
+        metavar="LIST",
+        help=f"what to measure, of {','.join(_PARTS)} (default: all; against needs --against)",
+    )
+    parser.add_argument("--rounds", type=positive_integer, help="of each part (default 3; 7 with --full)")
+    parser.add_argument("--full", action="store_true", help="the whole matrix, many rounds (half an hour)")
+    parser.add_argument(
+        "--cameras",
+        type=_numbers(1, _MOST_CAMERAS),
+        metavar="LIST",
+        help="numbers of cameras, such as 1,4,16",
+    )
+    parser.add_argument(
+        "--people",
+        type=_numbers(0, _MOST_PEOPLE),
+        metavar="LIST",
+        help="numbers of people in view, such as 0,6,12; the camera must stand still",
+    )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="PYTHON",
+        help="of an environment with ultralytics and mediapipe: their pipelines, in turns with this one",
+    )
+    parser.add_argument(
+        "--fetch-weights", action="store_true", help="--against may download YOLO11n (else random weights)"
+    )
     parser.add_argument("--json", metavar="FILE", help='the figures as JSON ("-" is stdout)')
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="the figures as PNG (needs matplotlib)")
+    parser.add_argument(
+        "--check",
+        type=Path,
+        metavar="FILE",
+        help="compare ratios with the figures of an earlier run; exit status 1 where something got slower",
+    )
     # One measurement in this process; the value is the monotonic time at which it was started.
     parser.add_argument("--measure", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--measure-detectors", action="store_true", help=argparse.SUPPRESS)
@@ -46,39 +91,133 @@ def add_benchmark(subparsers: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measures one worker, then all of them, then the detector alone, each in a process of its own."""
+    """Measures part after part: what needs a process of its own, then the rest in turns."""
     if options.measure is not None:
         return _measure(options)
     if options.measure_detectors:
         return _measure_detectors(options)
-    if options.clip is None:
-        from daemon.demo.sample import fetch_sample
+    from daemon.benchmarking.ratios import compare, ratios_of
+    from daemon.benchmarking.table import report, verdict
 
-        options.clip = fetch_sample(lambda text: print(text, file=sys.stderr))
+    committed = _prepare(options)
     workers = options.workers or len(os.sched_getaffinity(0))
     figures: dict[str, Any] = {
         "version": version("posewatch"),
         "clip": options.clip.name,
         "cores": len(os.sched_getaffinity(0)),
         "runs": [],
+        "detectors": [],
     }
-    for count in dict.fromkeys((1, workers)):
-        found, status = _in_own_process(options, _run_arguments(options, count))
+    if "runs" in options.parts:
+        for count in dict.fromkeys((1, workers)):
+            found, status = _in_own_process(options, _run_arguments(options, count))
+            if status:
+                return status
+            figures["runs"].append(found)
+    if "detectors" in options.parts:
+        figures["detectors"], status = _in_own_process(options, ["--measure-detectors"])
         if status:
             return status
-        figures["runs"].append(found)
-    figures["detectors"], status = _in_own_process(options, ["--measure-detectors"])
-    if status:
-        return status
+    line = ProgressLine()
+    try:
+        _measure_matrix(options, workers, figures, line.show)
+    finally:
+        line.clear()
+    figures["ratios"] = ratios_of(figures)
     quiet = options.json == "-"
-    print(_report(figures), file=sys.stderr if quiet else sys.stdout)
+    stream = sys.stderr if quiet else sys.stdout
+    print(report(figures), file=stream)
+    _write(options, figures)
+    if committed is None:
+        return 0
+    slower, compared = compare(figures, committed)
+    print("\n" + verdict(slower, compared, options.check.name), file=stream)
+    return 1 if slower else 0
+
+
+def _prepare(options: argparse.Namespace) -> dict[str, Any] | None:
+    """What can be wrong before the work; returns the committed figures."""
+    from daemon.errors import UsageError
+
+    committed = None
+    if options.plot is not None:
+        from daemon.benchmarking.plot import check_matplotlib
+
+        check_matplotlib()
+    if options.against is not None:
+        from daemon.benchmarking.against import check_python
+
+        check_python(options.against)
+    if options.check is not None:
+        try:
+            committed = json.loads(options.check.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"--check {options.check}: cannot be read ({error})") from None
+        if not isinstance(committed, dict) or not isinstance(committed.get("ratios"), dict):
+            raise UsageError(f"--check {options.check}: holds no figures of posewatch benchmark --json")
+    if options.clip is None:
+        from daemon.demo.sample import fetch_sample
+
+        options.clip = fetch_sample(lambda text: print(text, file=sys.stderr))
+    return committed
+
+
+def _measure_matrix(
+    options: argparse.Namespace, workers: int, figures: dict[str, Any], progress: Callable[[str], None]
+) -> None:
+    """Adds the groups that are measured in this process."""
+    from daemon.benchmarking.matrix import PARTS, Matrix
+
+    parts = [part for part in PARTS if part in options.parts]
+    if options.against is None and "against" in parts:
+        parts.remove("against")
+    if not parts:
+        return
+    extent = _extent(options, workers)
+    matrix = Matrix(options.clip, _settings(options), extent, progress)
+    for part in parts:
+        if part == "against":
+            figures[part] = matrix.against(options.against, fetch=options.fetch_weights)
+        else:
+            figures[part] = getattr(matrix, part)()
+    if "people" in parts:
+        figures["scenes_missing"] = [each for each in extent.people if str(each) not in figures["people"]]
+
+
+def _extent(options: argparse.Namespace, workers: int) -> Extent:
+    from daemon.benchmarking.matrix import Extent
+
+    extent = Extent.full(workers) if options.full else Extent.quick(workers)
+    return dataclasses.replace(
+        extent,
+        rounds=options.rounds or extent.rounds,
+        cameras=options.cameras or extent.cameras,
+        people=options.people or extent.people,
+    )
+
+
+def _write(options: argparse.Namespace, figures: dict[str, Any]) -> None:
+    """JSON and picture, where they are wanted."""
     if options.json is not None:
         text = json.dumps(figures, indent=1) + "\n"
-        if quiet:
+        if options.json == "-":
             sys.stdout.write(text)
         else:
             Path(options.json).write_text(text, encoding="utf-8")
-    return 0
+    if options.plot is not None:
+        from daemon.benchmarking.plot import plot
+
+        plot(figures, options.plot)
+
+
+def _settings(options: argparse.Namespace) -> CameraConfig:
+    """Of the camera that is asked for; those of a camera without any where there is no configuration."""
+    from daemon.config import CameraConfig, load_config
+    from daemon.replay import pick_camera
+
+    if options.config is None:
+        return CameraConfig(url=str(options.clip))
+    return pick_camera(load_config(options.config), options.camera)[1]
 
 
 def _run_arguments(options: argparse.Namespace, workers: int) -> list[str]:
@@ -101,13 +240,9 @@ def _in_own_process(options: argparse.Namespace, arguments: list[str]) -> tuple[
 
 
 def _measure(options: argparse.Namespace) -> int:
-    from daemon.benchmark import measure
-    from daemon.config import CameraConfig, load_config
-    from daemon.replay import pick_camera
+    from daemon.benchmarking.fresh import measure
 
-    settings = CameraConfig(url=str(options.clip))
-    if options.config is not None:
-        _, settings = pick_camera(load_config(options.config), options.camera)
+    settings = _settings(options)
     line = ProgressLine()
     try:
         found = measure(
@@ -129,7 +264,7 @@ def _measure(options: argparse.Namespace) -> int:
 
 
 def _measure_detectors(options: argparse.Namespace) -> int:
-    from daemon.detector_benchmark import measure_detectors
+    from daemon.benchmarking.detectors import measure_detectors
 
     line = ProgressLine()
     try:
@@ -142,35 +277,24 @@ def _measure_detectors(options: argparse.Namespace) -> int:
     return 0
 
 
-def _report(figures: dict[str, Any]) -> str:
-    one, every = figures["runs"][0], figures["runs"][-1]
-    stages = "  ".join(f"{name} {value:.1f}" for name, value in one["stages"].items())
-    lines = [
-        f"{figures['clip']}: {one['width']}x{one['height']}, {one['frames']} frames, "
-        f"{one['people']:.1f} people a frame, {figures['cores']} cores",
-        f"  one worker  {_speed(one)} frames/s, {1000 / one['frames_per_second']:.1f} ms a frame: {stages}",
-    ]
-    if every["workers"] > 1:
-        lines.append(f"  {every['workers']} workers   {_speed(every)} frames/s, a camera each")
-    cameras = every["frames_per_second"] / every["camera_fps"]
-    lines += [
-        f"  cameras     {cameras:.1f} at {every['camera_fps']:g} frames/s with so many people in sight",
-        f"  start-up    {one['start_up']:.2f} s to the end of the first frame",
-        f"  memory      {_megabytes(one)} with one worker, {_megabytes(every)} with {every['workers']}",
-    ]
-    heading = "detector"
-    for cost in figures["detectors"]:
-        lines.append(
-            f"  {heading:<11} {cost['setting']:<10} {cost['milliseconds']:6.1f} ms of a core, "
-            f"{cost['ratio']:.2f}x, {cost['people']:.1f} people a frame"
-        )
-        heading = ""
-    return "\n".join(lines)
+def _parts(text: str) -> tuple[str, ...]:
+    """Names of parts, for argparse."""
+    names = tuple(text.split(","))
+    for name in names:
+        if name not in _PARTS:
+            raise argparse.ArgumentTypeError(f"{name}: must be one of {', '.join(_PARTS)}")
+    return names
 
 
-def _speed(run: dict[str, Any]) -> str:
-    return f"{run['frames_per_second']:.1f}"
+def _numbers(least: int, most: int) -> Callable[[str], tuple[int, ...]]:
+    """Whole numbers with commas between them, for argparse."""
 
+    def parse(text: str) -> tuple[int, ...]:
+        parts = text.split(",")
+        if not all(part.isdecimal() and least <= int(part) <= most for part in parts):
+            raise argparse.ArgumentTypeError(
+                f"{text}: must be whole numbers from {least} to {most}, such as 1,4"
+            )
+        return tuple(dict.fromkeys(int(part) for part in parts))
 
-def _megabytes(run: dict[str, Any]) -> str:
-    return "unknown" if run["rss"] is None else f"{run['rss'] / 1e6:.0f} MB"
+    return parse

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,9 @@ def benchmark(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_one_worker_and_two(street: Path, pose_model: Path, tmp_path: Path) -> None:
     assert pose_model.is_file()
     target = tmp_path / "figures.json"
-    done = benchmark(street, "--frames", FRAMES, "--workers", 2, "--json", target)
+    done = benchmark(
+        street, "--frames", FRAMES, "--workers", 2, "--parts", "runs,detectors", "--json", target
+    )
     assert done.returncode == 0, done.stderr
     figures = json.loads(target.read_text())
     one, two = figures["runs"]
@@ -64,9 +67,11 @@ def check_detectors(detectors: list[dict[str, Any]], report: str) -> None:
 
 def test_json_on_stdout_is_nothing_but_json(street: Path, pose_model: Path) -> None:
     assert pose_model.is_file()
-    done = benchmark(street, "--frames", 2, "--workers", 1, "--json", "-")
+    done = benchmark(street, "--frames", 2, "--workers", 1, "--parts", "runs", "--json", "-")
     assert done.returncode == 0, done.stderr
-    assert [run["workers"] for run in json.loads(done.stdout)["runs"]] == [1]
+    figures = json.loads(done.stdout)
+    assert [run["workers"] for run in figures["runs"]] == [1]
+    assert (figures["detectors"], figures["ratios"]) == ([], {})  # parts that nobody asked for
     assert "one worker" in done.stderr
 
 
@@ -80,3 +85,72 @@ def test_a_broken_clip_is_one_line(pose_model: Path, tmp_path: Path) -> None:
     (line,) = done.stderr.splitlines()
     assert line.startswith("posewatch: ")
     assert "broken.mp4" in line
+
+
+def test_people_put_into_view_cost_and_a_ratio_that_got_worse_is_told(
+    street: Path, pose_model: Path, tmp_path: Path
+) -> None:
+    assert pose_model.is_file()
+    target = tmp_path / "figures.json"
+    committed = tmp_path / "committed.json"
+    better = {"clip": "street.mp4", "cores": 2, "ratios": {"2 people to 0, time": 0.5}}
+    committed.write_text(json.dumps(better))
+    done = benchmark(
+        *(street, "--workers", 1, "--parts", "people", "--people", "0,2,12", "--rounds", 1),
+        *("--json", target, "--check", committed),
+    )
+    assert done.returncode == 1, done.stderr
+    figures = json.loads(target.read_text())
+    nobody, two = figures["people"]["0"], figures["people"]["2"]
+    for name in ("defaults", "unhurried"):
+        assert nobody[name]["people"] < 0.3
+        assert 1.3 < two[name]["people"] < 2.5
+        assert two[name]["stages"]["pose"] > 3 * nobody[name]["stages"]["pose"]
+        low, median, high = two[name]["processor"]
+        assert low <= median <= high
+        assert sum(two[name]["stages"].values()) == pytest.approx(median, rel=0.2)
+        assert f"{median:.1f}" in done.stdout
+    ratio = figures["ratios"]["2 people to 0, time"]
+    assert ratio > 1
+    assert f"2 people to 0, time     0.500 -> {ratio:8.3f}" in done.stdout
+    # Eight seconds of this street have no twelve people who keep apart.
+    assert figures["scenes_missing"] == [12]
+    assert "no scene with 12 people" in done.stdout
+
+
+@pytest.mark.slow
+def test_against_other_pipelines(street: Path, pose_model: Path, tmp_path: Path) -> None:
+    """POSEWATCH_NAIVE=.venv-naive/bin/python, which `make benchmark` makes: it takes 6 GB."""
+    python = os.environ.get("POSEWATCH_NAIVE")
+    if python is None:
+        pytest.skip("POSEWATCH_NAIVE names no Python with ultralytics and mediapipe")
+    assert pose_model.is_file()
+    target = tmp_path / "figures.json"
+    relative = os.path.relpath(Path(python).absolute())
+    done = benchmark(street, "--parts", "against", "--rounds", 1, "--against", relative, "--json", target)
+    assert done.returncode == 0, done.stderr
+    pipelines = json.loads(target.read_text())["against"]["pipelines"]
+    assert {"defaults", "unhurried", "track_pose 1", "yolo_pose 1"} <= set(pipelines)
+    assert list(pipelines["track_pose 1"]["stages"]) == ["read", "detect", "pose"]
+    # The same people are read, or as many as real weights find.
+    assert pipelines["track_pose 1"]["people"] == pytest.approx(pipelines["unhurried"]["people"], abs=1.5)
+    assert "YOLO11n.track + mediapipe Pose, 1 process" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--against", sys.executable), "mediapipe; it needs"),
+        (("--against", "/nowhere/python"), "does not run"),
+        (("--check", "/nowhere.json"), "cannot be read"),
+        (("--check", __file__), "cannot be read"),
+    ],
+)
+def test_what_is_missing_is_one_line_before_the_work(
+    street: Path, arguments: tuple[str, str], told: str
+) -> None:
+    done = benchmark(street, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"posewatch: {arguments[0]} {arguments[1]}: ")
+    assert told in line

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from daemon.benchmarking.networks import make_networks
 from daemon.capture import CaptureError, EndOfStream, FrameReader, Reason
 from daemon.config import DetectConfig, TrackConfig
-from daemon.engines import Engines
 
 __all__ = ["DetectorCost", "measure_detectors"]
 
@@ -49,7 +49,7 @@ def measure_detectors(
     Raises:
         CaptureError: the clip cannot be opened or decoded.
     """
-    engines = Engines()
+    (engines,) = make_networks(1)
     detectors = [engines.detector(DetectConfig.model_validate(way)) for way in _WAYS]
     sure = TrackConfig().new_score
     times: list[list[float]] = []

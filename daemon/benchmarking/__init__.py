@@ -1,0 +1,1 @@
+"""Measures the pipeline on footage: stages, cameras, people, workers, models, and against other pipelines."""

@@ -1,0 +1,1 @@
+"""What runs in the other environment; nothing of posewatch imports it."""
