@@ -124,8 +124,9 @@ class CameraPipeline:
         if self._tamper.blank:
             followed = {}  # one flat colour: there is nobody to look for
         doubt = self._follower.failed > 0
-        due = self._pacing.due(self._tracks, doubt, frame.monotonic, lambda: frame.luma)
-        if due and not self._tamper.blank:
+        if not self._tamper.blank and self._pacing.due(
+            self._tracks, doubt, frame.monotonic, lambda: frame.luma
+        ):
             tracks, people, features = self._detect(frame, engines, followed)
         else:
             features = None
