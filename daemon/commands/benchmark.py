@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.commands.parsing import Subparsers, add_command, config_argument, positive_integer
 from daemon.commands.progress import ProgressLine
+from daemon.planning.command import add_arguments as add_plan_arguments
+from daemon.planning.command import run_plan
 
 if TYPE_CHECKING:
     from daemon.benchmarking.matrix import Extent
@@ -84,6 +86,10 @@ def add_benchmark(subparsers: Subparsers) -> None:
         metavar="FILE",
         help="compare ratios with the figures of an earlier run; exit status 1 where something got slower",
     )
+    parser.add_argument(
+        "--plan", action="store_true", help="say how many cameras this machine carries, see docs/scaling.md"
+    )
+    add_plan_arguments(parser)
     # One measurement in this process; the value is the monotonic time at which it was started.
     parser.add_argument("--measure", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--measure-detectors", action="store_true", help=argparse.SUPPRESS)
@@ -96,6 +102,8 @@ def run(options: argparse.Namespace) -> int:
         return _measure(options)
     if options.measure_detectors:
         return _measure_detectors(options)
+    if options.plan:
+        return run_plan(options)
     from daemon.benchmarking.ratios import compare, ratios_of
     from daemon.benchmarking.table import report, verdict
 

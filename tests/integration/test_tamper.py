@@ -17,6 +17,7 @@ from servers import Broker, RtspServer, wait_for
 
 from daemon.capture import FrameReader
 from daemon.config import Config
+from daemon.config.detect import DetectConfig
 from daemon.engines import Engines
 from daemon.pipeline import CameraPipeline
 from daemon.replay import ReplayOutputs, replay
@@ -126,7 +127,8 @@ def test_pictures_without_anything_are_not_searched_for_people(
         for image in [view(1)] * 5 + [blue] * 20:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
         container.mux(stream.encode())
-    pipeline, engines = CameraPipeline("door", config.cameras["door"], Topics()), Engines()
+    settings = config.cameras["door"].model_copy(update={"detect": DetectConfig(every=1)})
+    pipeline, engines = CameraPipeline("door", settings, Topics()), Engines()
     with FrameReader("door", str(clip)) as reader:
         for _ in range(25):
             pipeline.process(reader.read(), engines)
