@@ -24,7 +24,7 @@ from tracker.tracks import Track, rename
 __all__ = ["Followed", "PoseFollower"]
 
 _MEMORY = 1.0  # seconds for which a last pose tells where to look
-_RETRY = (0.1, 1.0)  # seconds between two searches in vain: at first, and in the end
+_RETRY = (0.03, 1.0)  # seconds between two searches in vain: at first (the next frame), and in the end
 _ALIKE = 0.35  # OKS with the pose expected from which a pose that was followed is of the same person
 _STEP, _MOST_STEPS = 0.1, 3.0  # seconds in which limbs go as far as that allows; longer, as much further
 _SURE = 0.9  # score from which a pose that is unlike the one expected may be taken without another look
