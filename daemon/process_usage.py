@@ -60,7 +60,7 @@ def share_memory() -> None:
     """Lets all threads take memory from the same few places; before there are any.
 
     glibc gives every thread a place of its own, up to eight a core, and pictures pass through many threads:
-    what was freed in one is not there for the others, 8 MB for each 1080p camera. What a user says in
+    what was freed in one is not there for the others. What a user says in
     MALLOC_ARENA_MAX holds. Elsewhere it does nothing.
     """
     if "MALLOC_ARENA_MAX" not in os.environ:

@@ -20,7 +20,7 @@ from daemon.health import HealthServer
 from daemon.masking import Masker
 from daemon.media.complaints import Complaints
 from daemon.messages import Message
-from daemon.process_usage import ProcessUsage
+from daemon.process_usage import ProcessUsage, give_back_memory
 from daemon.providers import told
 from daemon.reloading import NotWholeError, Reloading
 from daemon.scheduler import Stuck
@@ -34,6 +34,7 @@ __all__ = ["Service"]
 _log = logging.getLogger(__name__)
 _TURN = 0.5  # seconds between two turns of the main loop
 _STATUS_INTERVAL = 5.0  # seconds between two status lines
+_MEMORY_INTERVAL = 30.0  # seconds after which memory that was freed goes back to the system
 _STOP_SECONDS = 8.5  # from the signal on, for everything that is done at the end
 _STOP_LEAST = 4.5  # of them, if the main loop had something in hand for the first ones
 
@@ -72,7 +73,7 @@ class Service:
         self._state_lock = StateLock(state_folder(config.storage))
         self._parts = Assembly(config)
         self._reloading = Reloading(path, self._parts, self._endpoint, self._signals.wake)
-        self._stats_due = self._status_due = 0.0
+        self._stats_due = self._status_due = self._memory_due = 0.0
         self._status: str | None = None
 
     def run(self) -> int:
@@ -153,6 +154,9 @@ class Service:
         if now >= self._status_due:
             self._status_due = now + _STATUS_INTERVAL
             duties.append(("status", self._show_status))
+        if now >= self._memory_due:
+            self._memory_due = now + _MEMORY_INTERVAL
+            duties.append(("memory", give_back_memory))
         for name, duty in duties:
             try:
                 duty()
