@@ -199,6 +199,6 @@ def _load_auto(min_score: float, sessions: SessionPool) -> PoseBackend:
     try:
         lite = PoseEstimator(variant="lite", min_score=min_score, open_session=sessions)
     except MissingModelError:
-        _log.warning("pose_lite_missing using=pose_full hint='posewatch models fetch pose_lite'")
+        _log.warning("pose_lite_missing using=%s; posewatch models fetch pose_lite", "pose_full")
         return full
     return ChosenPoseEstimator(full, lite)

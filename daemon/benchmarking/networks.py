@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from daemon.engines import Engines
+from tracker.runtime import SessionPool
 
 __all__ = ["make_networks"]
 
 
 def make_networks(workers: int) -> list[Engines]:
-    """One set a worker.
+    """One set a worker; they share the sessions, as the workers of the service do.
 
     Args:
         workers: how many sets.
     """
-    return [Engines() for _ in range(workers)]
+    sessions = SessionPool()
+    return [Engines(sessions) for _ in range(workers)]

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.commands.parsing import Subparsers, add_command, config_argument, positive_integer
 from daemon.commands.progress import ProgressLine
-from daemon.planning.command import add_arguments as add_plan_arguments
-from daemon.planning.command import run_plan
 
 if TYPE_CHECKING:
     from daemon.benchmarking.matrix import Extent
@@ -31,6 +29,9 @@ _MOST_CAMERAS, _MOST_PEOPLE = 64, 12
 
 def add_benchmark(subparsers: Subparsers) -> None:
     """Adds the command."""
+    # Here, as the module of the plan imports from this package.
+    from daemon.planning.command import add_arguments as add_plan_arguments
+
     parser = add_command(
         subparsers,
         "benchmark",
@@ -103,6 +104,8 @@ def run(options: argparse.Namespace) -> int:
     if options.measure_detectors:
         return _measure_detectors(options)
     if options.plan:
+        from daemon.planning.command import run_plan
+
         return run_plan(options)
     from daemon.benchmarking.ratios import compare, ratios_of
     from daemon.benchmarking.table import report, verdict

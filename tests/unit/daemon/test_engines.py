@@ -73,7 +73,7 @@ def test_without_the_light_network_the_full_one_reads_everybody(
     versions = engines.load(camera(), fights=False)
     assert isinstance(engines.estimator(camera().pose), PoseEstimator)
     assert [one.message for one in caplog.records if "pose_lite" in one.message] == [
-        "pose_lite_missing using=pose_full hint='posewatch models fetch pose_lite'"
+        "pose_lite_missing using=pose_full; posewatch models fetch pose_lite"
     ]
     assert "pose_lite" not in versions
     assert versions["pose"]["name"] == "pose_full"

@@ -47,6 +47,8 @@ def networks() -> tuple[_Network, _Network]:
         (-0.9, 200, True, False),  # leans far over
         (0.1, 300, True, False),  # close to the camera
         (6.2, 200, True, True),  # a whole turn is none
+        (0.1, 150, False, True),  # very small: nobody would see more
+        (1.5, 150, False, False),
     ],
 )
 def test_the_light_network_reads_who_is_upright_small_and_steady(
@@ -54,6 +56,16 @@ def test_the_light_network_reads_who_is_upright_small_and_steady(
 ) -> None:
     full, lite = networks
     ChosenPoseEstimator(full, lite).estimate(IMAGE, [Roi(50, 50, side, angle)], None, [steady])
+    assert (len(full.calls), len(lite.calls)) == (int(not light), int(light))
+
+
+@pytest.mark.parametrize(("share", "light"), [(0.38, True), (0.42, False)])
+def test_who_is_far_away_in_a_sharp_picture_is_small(
+    networks: tuple[_Network, _Network], share: float, light: bool
+) -> None:
+    full, lite = networks
+    image = np.zeros((1080, 1920, 3), np.uint8)
+    ChosenPoseEstimator(full, lite).estimate(image, [Roi(500, 500, 1080 * share)], None, [True])
     assert (len(full.calls), len(lite.calls)) == (int(not light), int(light))
 
 
