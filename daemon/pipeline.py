@@ -126,7 +126,7 @@ class CameraPipeline:
             expected = self._tracker.predict(frame.monotonic)
         with clock.stage("pose"):
             followed = self._follower.follow(
-                lambda: frame.image, expected, estimator, frame.monotonic, self._attention
+                lambda: frame.image, expected, estimator, frame.monotonic, self._attention, frame.size[1]
             )
         if self._tamper.blank:
             followed = {}  # one flat colour: there is nobody to look for

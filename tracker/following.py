@@ -83,6 +83,7 @@ class PoseFollower:
         estimator: PoseBackend,
         monotonic: float,
         pressing: Set[str] = frozenset(),
+        height: float = 0.0,
     ) -> dict[str, Followed]:
         """Reads poses where the last ones lead to, without any detection.
 
@@ -92,11 +93,12 @@ class PoseFollower:
             estimator: what runs the network.
             monotonic: seconds of the frame.
             pressing: ids of those who are to be read, however steady they are.
+            height: of the picture in px, which tells who is far away; 0 takes nobody for that.
 
         Returns:
             By track id, the poses that are likely of the same person.
         """
-        self._resting = self._pacing.resting(expected, monotonic, pressing)
+        self._resting = self._pacing.resting(expected, monotonic, pressing, height)
         for memory in self._memory.values():
             memory.tried = memory.found = None
         wanted = [

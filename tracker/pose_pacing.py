@@ -33,6 +33,8 @@ _CORE = [Landmark.NOSE, *_SHOULDERS, *_HIPS]  # what does not swing in walking
 _LIMBS = [number for number in range(LANDMARKS) if number not in _CORE]
 _VISIBLE = 0.5
 _LONGEST = 0.4  # seconds between two readings, however few are asked for: windows bridge half a second
+_FAR = 0.32  # of the picture's height: longer side of a box up to which somebody is far away
+_FAR_LONGER = 1.5  # of whom so much longer is the time between two readings: only near people's labels suffer
 _SHORTEST = 0.08  # seconds over which a change can be told from the noise of a landmark
 _TOLERANCE = 0.02  # seconds by which a frame may come early: cameras are not exact
 
@@ -96,17 +98,30 @@ class PosePacing:
         self._limits = steadiness or Steadiness()
         self._people: dict[str, _Reader] = {}
 
-    def resting(self, people: Iterable[str], monotonic: float, pressing: Set[str] = frozenset()) -> set[str]:
+    def resting(
+        self,
+        people: Mapping[str, Box],
+        monotonic: float,
+        pressing: Set[str] = frozenset(),
+        height: float = 0.0,
+    ) -> set[str]:
         """Those of these people who need not be read in this frame.
 
         Args:
-            people: ids of tracks.
+            people: boxes (4,) in px by id of the track.
             monotonic: seconds of the frame.
             pressing: those of them who are to be read in any case.
+            height: of the picture in px; 0 takes nobody for far away.
         """
         if not self._interval:
             return set()
-        return {one for one in people if one not in pressing and self._rests(one, monotonic)}
+        far = min(self._interval * _FAR_LONGER, _LONGEST)
+        return {
+            one
+            for one, box in people.items()
+            if one not in pressing
+            and self._rests(one, monotonic, far if _size(box) <= _FAR * height else self._interval)
+        }
 
     def is_steady(self, track: str, monotonic: float) -> bool:
         """Whether somebody has been known for long enough, and nothing about them has changed of late."""
@@ -166,9 +181,9 @@ class PosePacing:
         for track in tracks:
             self._people.pop(track, None)
 
-    def _rests(self, track: str, monotonic: float) -> bool:
+    def _rests(self, track: str, monotonic: float, interval: float) -> bool:
         known = self._people.get(track)
-        if known is None or monotonic - known.read >= self._interval - _TOLERANCE:
+        if known is None or monotonic - known.read >= interval - _TOLERANCE:
             return False
         return self.is_steady(track, monotonic)
 

@@ -27,8 +27,8 @@ __all__ = ["FightScore", "FightWatch", "is_due"]
 _MEMORY = 2.0  # seconds after which people who are no longer seen do not count
 _GAP = 0.6  # seconds between two looks above which what is known starts anew
 _SLOWEST = 0.28  # mean seconds between looks above which nothing is judged: too much changes in between
-_BUSY = 1.5  # seconds for which it is looked at as often as ever after something happened
-_STIRRED = 2.0  # times the motion that there was before
+_BUSY = 1.0  # seconds for which it is looked at as often as ever after something happened
+_STIRRED = 3.0  # times the motion that there was before
 _STILL = 0.1  # grey levels, the mean of the picture: less is no motion
 _FREE = 0.7  # of the time between two rare looks, after which a look that costs nothing is taken
 _CALMING = 1.5  # seconds of looks from which they can be called calm
@@ -80,7 +80,7 @@ class FightWatch:
         wake: score below which there is nothing, and none is returned, unless `calm` is 0.
     """
 
-    def __init__(self, people: int = 2, *, calm: float = 0.0, wake: float = 0.3) -> None:
+    def __init__(self, people: int = 2, *, calm: float = 0.0, wake: float = 0.4) -> None:
         self._least_people, self._rare, self._wake = people, calm, wake
         self._calm, self._busy = False, float("-inf")
         self._motion = MotionMap()

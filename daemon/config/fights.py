@@ -26,7 +26,7 @@ class FightsConfig(ConfigModel):
         le=0.5,
     )
     wake: float = Field(
-        default=0.3,
+        default=0.4,
         title="Wake",
         description="Score from which it is looked at eight times a second, and below which nothing is a "
         "fight: keep it below the rules' `min_score`. Lower takes more time.",

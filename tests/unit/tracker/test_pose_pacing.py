@@ -91,8 +91,8 @@ def punching(landmarks: Array, box: Array, time: float) -> tuple[Array, Array]:
 class Camera:
     """A camera before which one person moves; counts the frames in which the pose is read."""
 
-    def __init__(self, pacing: PosePacing, fps: float = 10.0) -> None:
-        self.pacing, self.fps, self.frames = pacing, fps, 0
+    def __init__(self, pacing: PosePacing, fps: float = 10.0, height: float = 0.0) -> None:
+        self.pacing, self.fps, self.frames, self.height = pacing, fps, 0, height
         self.read: list[float] = []
 
     @property
@@ -106,7 +106,7 @@ class Camera:
         start, times = self.now, list[float]()
         while self.now < start + seconds - 1e-9:
             landmarks, box = motion(body(), BOX.copy(), self.now - start)
-            rests = "a" in self.pacing.resting(["a"], self.now, pressing)
+            rests = "a" in self.pacing.resting({"a": box}, self.now, pressing, self.height)
             if not (rests and self.pacing.fits("a", box, self.now)):
                 self.pacing.see("a", landmarks, score, box, self.now)
                 times.append(self.now - start)
@@ -120,6 +120,14 @@ def test_who_is_steady_is_read_four_times_a_second(motion: Motion, fps: float, s
     times = [time for time in Camera(PosePacing(4.0), fps).run(motion, 6.0) if time > 1.5]
     assert len(times) <= share * 4.5 * fps + 1
     assert np.diff(times).max() <= 0.4 + 1e-9  # windows bridge half a second
+
+
+def test_who_is_far_away_is_read_less_often() -> None:
+    near, far = (
+        sum(time > 1.5 for time in Camera(PosePacing(5.0), 30.0, height).run(walking, 7.5))
+        for height in (480.0, 720.0)
+    )
+    assert 0.6 * near <= far <= 0.8 * near
 
 
 def test_who_is_new_is_read_in_every_frame() -> None:
@@ -166,7 +174,7 @@ def test_who_was_missed_is_read_again_at_once() -> None:
     camera.run(standing, 2.0)
     assert camera.pacing.is_steady("a", camera.now)
     camera.pacing.miss("a", camera.now)
-    assert camera.pacing.resting(["a"], camera.now) == set()
+    assert camera.pacing.resting({"a": BOX}, camera.now) == set()
 
 
 def test_a_box_of_another_shape_does_not_fit_what_was_expected() -> None:
@@ -182,9 +190,9 @@ def test_what_is_known_goes_on_under_another_name_and_is_forgotten() -> None:
     camera.run(standing, 2.1)
     now = camera.now
     camera.pacing.rename({"a": "b"})
-    assert camera.pacing.resting(["a", "b"], now) == {"b"}
+    assert camera.pacing.resting({"a": BOX, "b": BOX}, now) == {"b"}
     camera.pacing.drop(["b"])
-    assert camera.pacing.resting(["b"], now) == set()
+    assert camera.pacing.resting({"b": BOX}, now) == set()
 
 
 def test_a_rate_below_nothing_is_refused() -> None:
