@@ -77,7 +77,7 @@ class DetectConfig(ConfigModel):
         le=30,
     )
     pause: Duration = Field(
-        default=0.3,
+        default=0.2,
         title="Pause",
         description="Time from one detection to the next, at most, while everybody is followed: somebody new "
         "is found that late. New and lost people are looked for about ten times a second. 0s detects in "
