@@ -16,7 +16,7 @@ from tracker.tracks import Track, TrackState
 
 __all__ = ["DetectorPacing"]
 
-_SOON = 0.1  # seconds: somebody new is to be confirmed, somebody lost may be out again with the next step
+_SOON = 0.05  # seconds: somebody new is to be confirmed, somebody lost may be out again with the next step
 _DOUBT = 2.0  # seconds from one such look for a lost pose to the next: some are hidden for long
 _YOUNG = (
     0.5  # seconds for which somebody new is looked at that soon: things that look like people stay longer

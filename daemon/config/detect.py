@@ -80,7 +80,7 @@ class DetectConfig(ConfigModel):
         default=0.2,
         title="Pause",
         description="Time from one detection to the next, at most, while everybody is followed: somebody new "
-        "is found that late. New and lost people are looked for about ten times a second. 0s detects in "
+        "is found that late. New and lost people are looked for about twenty times a second. 0s detects in "
         "every frame.",
         ge=0.0,
         le=1.0,

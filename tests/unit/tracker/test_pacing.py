@@ -90,8 +90,8 @@ def test_every_so_many_frames_where_that_comes_first() -> None:
     ],
     ids=["perhaps somebody", "lost just now"],
 )
-def test_who_is_new_or_lost_is_looked_for_ten_times_a_second(tracks: list[Track]) -> None:
-    camera = _Camera(DetectorPacing(), rate=30.0)
+def test_who_is_new_or_lost_is_looked_for_twenty_times_a_second(tracks: list[Track]) -> None:
+    camera = _Camera(DetectorPacing(), rate=60.0)
     assert camera.due()
     assert [camera.due(tracks) for _ in range(6)] == [False, False, True, False, False, True]
 
