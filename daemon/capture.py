@@ -51,7 +51,8 @@ class Camera:
 
     Attributes:
         frames_in: frames received.
-        frames_dropped: frames that a newer one replaced before anybody took them.
+        frames_dropped: frames that a newer one replaced before anybody took them, or that there was no time
+            to decode; what the `fps` limit would not let through does not count.
     """
 
     def __init__(
@@ -199,6 +200,7 @@ class Camera:
             read_timeout=settings.read_timeout,
             resolver=self._resolver,
             cancelled=stopping.is_set,
+            keep_up=True,
         )
 
     def _capture(self, stopping: threading.Event) -> None:
@@ -225,6 +227,7 @@ class Camera:
     def _capture_live(self, source: Source, stopping: threading.Event) -> None:
         timeline = LiveTimeline()
         due = float("-inf")
+        before, skipped = self._monotonic(), 0
         while not stopping.is_set():
             try:
                 picture = source.grab()
@@ -232,6 +235,9 @@ class Camera:
                 return
             arrival = self._monotonic()
             when = timeline.monotonic(picture.pts, arrival)
+            if source.skipped > skipped:
+                self._count_skipped(source.skipped - skipped, when - before)
+            before, skipped = when, source.skipped
             due = self._accept(picture, when, self._clock() - (arrival - when), due, stopping)
 
     def _capture_file(self, source: Source, clock: FileClock, stopping: threading.Event) -> None:
@@ -245,6 +251,13 @@ class Camera:
             if self._settings.realtime and stopping.wait(max(0.0, when - self._monotonic())):
                 return
             due = self._accept(picture, when, captured_at, due, stopping)
+
+    def _count_skipped(self, count: int, seconds: float) -> None:
+        """Counts frames that there was no time to decode, of so many seconds."""
+        with self._lock:
+            self.frames_in += count
+            self._index += count
+            self.frames_dropped += min(count, round(seconds * self._settings.fps))
 
     def _accept(
         self, picture: Picture, when: float, captured_at: float, due: float, stopping: threading.Event

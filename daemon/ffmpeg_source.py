@@ -60,7 +60,7 @@ class FfmpegSource:
         cancelled: Callable[[], bool],
     ) -> None:
         self._name, self._live, self._timeout = mask_source(source), "://" in source, read_timeout
-        self.damaged = 0
+        self.damaged = self.skipped = 0
         options = what_may_be_opened(source)
         started = time.monotonic()
         if self._live:

@@ -46,7 +46,7 @@ class CameraFigures:
         fps_processed: frames a second processed, likewise.
         frames_in: frames received.
         frames_processed: frames processed.
-        frames_dropped: frames that a newer one replaced before anybody had time.
+        frames_dropped: frames that a newer one replaced, or that there was no time to decode.
         frames_damaged: frames that were not looked at because the stream was damaged.
         reconnects: connections after the first one.
         errors: frames whose processing failed.

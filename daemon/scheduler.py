@@ -227,8 +227,9 @@ class Scheduler(Generic[_SourceT, _FrameT, _ContextT]):
         with self._condition:
             self._stopping = True
             self._condition.notify_all()
+            workers = (*self._workers, *self._left)
         deadline = Deadline(timeout)
-        threads = [worker.thread for worker in self._workers if worker.thread is not None]
+        threads = [worker.thread for worker in workers if worker.thread is not None]
         for thread in threads:
             thread.join(deadline.left())
         return not any(thread.is_alive() for thread in threads)

@@ -101,6 +101,11 @@ class Source(Protocol):
         """Pictures that were not given because they, or what they build on, came damaged."""
         ...
 
+    @property
+    def skipped(self) -> int:
+        """Pictures that were not decoded because decoding had fallen behind the stream."""
+        ...
+
     def grab(self) -> Picture:
         """The next decoded frame.
 

@@ -33,6 +33,7 @@ def open_source(
     open_timeout: float = 10.0,
     read_timeout: float = 10.0,
     threads: int = 1,
+    keep_up: bool = False,
     resolver: Resolver | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Source:
@@ -47,6 +48,7 @@ def open_source(
         open_timeout: seconds to connect and to learn what the stream holds.
         read_timeout: seconds without a picture after which a read fails.
         threads: decoder threads.
+        keep_up: leaves out pictures of RTSP over TCP where decoding falls behind; else every one is given.
         resolver: that whoever opens again and again keeps; one of its own by default.
         cancelled: says that nobody waits any more.
 
@@ -70,6 +72,7 @@ def open_source(
                 resolver=resolver,
                 cancelled=cancelled,
                 threads=threads,
+                keep_up=keep_up,
             )
         except Unsupported:
             pass

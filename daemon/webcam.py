@@ -23,7 +23,7 @@ class Webcam:
         CaptureError: it cannot be opened.
     """
 
-    damaged = 0
+    damaged = skipped = 0
 
     def __init__(self, name: str, index: int) -> None:
         import cv2

@@ -6,6 +6,9 @@ import argparse
 import contextlib
 import faulthandler
 import logging
+import os
+import sys
+import threading
 from pathlib import Path
 
 from daemon.commands.parsing import Subparsers, add_command, config_argument
@@ -47,4 +50,18 @@ def run(options: argparse.Namespace) -> int:
         faulthandler.enable()  # stacks to the journal where a library crashes: names and lines, no values
     logging.getLogger(__name__).info("loading config=%s", options.config)
     try_models(config.cameras.values())
-    return Service(config, Path(options.config), signals=signals).run()
+    return _end(Service(config, Path(options.config), signals=signals).run())
+
+
+def _end(status: int) -> int:
+    """Ends the process at once where threads are left, as of a reload that loads models.
+
+    Whatever has to be kept is by now. A thread that comes back from a library when Python has begun to go is
+    ended in the midst of it, which ONNX Runtime takes for a crash: it aborts.
+    """
+    if threading.active_count() > 1:
+        logging.shutdown()
+        with contextlib.suppress(OSError, AttributeError):
+            sys.stderr.flush()
+        os._exit(status)
+    return status

@@ -40,6 +40,7 @@ class Decoder:
 
     Attributes:
         damaged: pictures that were not given because they, or what they build on, came damaged.
+        skipped: pictures that were not given because somebody wanted to `skip` them.
         has_begun: whether a picture with which decoding can begin came at all.
     """
 
@@ -58,7 +59,8 @@ class Decoder:
         self._floor: tuple[int, int] | None = None  # number and ticks of the picture that began it
         self._is_back = False  # whether that was after a loss
         self._harmed = False
-        self.damaged = 0
+        self.damaged = self.skipped = 0
+        self._is_skipping = False
         self.has_begun = False
 
     def decode(self, unit: AccessUnit) -> list[DecodedFrame]:
@@ -69,7 +71,7 @@ class Decoder:
         if not (unit.whole and unit.follows):
             self._numbers.lost()
         follows = self._hevc or self._numbers.follows(unit.units)
-        begins = unit.whole and is_random_access(unit.units, hevc=self._hevc)
+        begins = self.can_begin(unit)
         if begins and self._take_all:
             self._take_all = False
             self._context = self._make()
@@ -80,10 +82,29 @@ class Decoder:
             elif not self._take_all:
                 return self._lose(unit)
         elif self._leads(unit):
-            self.damaged += self._is_back
+            self.damaged += self._is_back and not self._is_skipping
+            self.skipped += self._is_skipping
             self._number += 1
             return []
         return self._frames(unit)
+
+    def can_begin(self, unit: AccessUnit) -> bool:
+        """Whether decoding can begin with this access unit."""
+        return unit.whole and is_random_access(unit.units, hevc=self._hevc)
+
+    @property
+    def can_skip(self) -> bool:
+        """Whether pictures can be left out: not where it waits after damage, or takes them as they come."""
+        return self._is_skipping or not (self._waiting or self._take_all)
+
+    def skip(self, unit: AccessUnit) -> None:
+        """Leaves it out, and what follows until `decode` gets one with which decoding can begin."""
+        if unit.whole and any(classify(one, hevc=self._hevc).parameters for one in unit.units):
+            self._keep(unit.units)
+            self._numbers.restart()
+            self._numbers.follows(() if self._hevc else unit.units)
+        self._waiting = self._is_skipping = True
+        self.skipped += 1
 
     def take_all(self) -> None:
         """Takes the pictures as they come, until one comes with which decoding can begin.
@@ -117,6 +138,9 @@ class Decoder:
         return context
 
     def _restart(self, unit: AccessUnit) -> None:
+        self._is_skipping = self._is_skipping and self._waiting
+        if self._is_skipping:
+            self.skipped += len(self._stamps)  # that it has not given yet
         self._context.flush_buffers()
         self._stamps.clear()
         self._is_back = self.has_begun
@@ -137,6 +161,7 @@ class Decoder:
 
     def _lose(self, unit: AccessUnit) -> list[DecodedFrame]:
         # Who joins in the middle of a group has lost nothing.
+        self._is_skipping = False
         self._harmed = self._harmed or self.has_begun or not (unit.whole and unit.follows)
         self.damaged += self._harmed
         self._waiting = True

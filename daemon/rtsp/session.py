@@ -130,6 +130,11 @@ class Session:
             elif _says_goodbye(item.data):
                 raise EndOfStream("the camera ended the stream")
 
+    def has_waited(self) -> bool:
+        """Whether the camera had sent no more than was read, at any moment since this was asked last."""
+        waited, self._open_wire.waited = self._open_wire.waited, False
+        return waited
+
     def close(self) -> None:
         """Says goodbye, so that the camera has room for the next one, and does not wait for an answer."""
         wire, self._wire = self._wire, None

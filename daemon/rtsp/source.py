@@ -11,7 +11,8 @@ from daemon.frames import DecodedPicture
 from daemon.masking import mask_source
 from daemon.resolving import Resolver
 from daemon.rtsp.decoding import DecodedFrame, Decoder
-from daemon.rtsp.depacketizing import Depacketizer
+from daemon.rtsp.depacketizing import AccessUnit, Depacketizer
+from daemon.rtsp.lag import Lag
 from daemon.rtsp.session import Session
 from daemon.source_types import CaptureError, EndOfStream, Reason
 
@@ -35,6 +36,7 @@ class RtspSource:
         resolver: looks up the host.
         cancelled: whether the camera was stopped; then every wait ends.
         threads: of the decoder.
+        keep_up: whether to leave pictures out where decoding falls behind the stream.
 
     Raises:
         CaptureError: it cannot be opened.
@@ -50,6 +52,7 @@ class RtspSource:
         resolver: Resolver,
         cancelled: Callable[[], bool],
         threads: int = 1,
+        keep_up: bool = False,
     ) -> None:
         self._name = mask_source(url)
         self._open_timeout, self._read_timeout = open_timeout, read_timeout
@@ -80,11 +83,18 @@ class RtspSource:
         self._first_unit: float | None = None  # that was whole
         self._begun_at: float | None = None  # when decoding could begin
         self._units = 0  # access units since the last picture
+        self._lag = Lag(0.5 * read_timeout) if keep_up else None
+        self._has_told = False
 
     @property
     def damaged(self) -> int:
         """Pictures that were not given because they, or what they build on, came damaged."""
         return self._decoder.damaged
+
+    @property
+    def skipped(self) -> int:
+        """Pictures that were not decoded because decoding had fallen behind the stream."""
+        return self._decoder.skipped
 
     def grab(self) -> DecodedPicture:
         """The next frame."""
@@ -113,13 +123,41 @@ class RtspSource:
             self._units += 1
             if unit.whole:
                 self._first_unit = self._first_unit or self._last_packet
-            self._ready.extend(self._decoder.decode(unit))
+            if self._is_to_skip(unit):
+                self._decoder.skip(unit)
+            else:
+                self._ready.extend(self._decoder.decode(unit))
         if self._decoder.has_begun:
             self._begun_at = self._begun_at or self._last_packet
         waited = time.monotonic() - self._first_unit if self._first_unit is not None else 0.0
         if waited > _KEYFRAME_WAIT and not self._decoder.has_begun:
             _log.warning("camera_without_keyframes source=%s waited=%.0f", self._name, waited)
             self._decoder.take_all()
+
+    def _is_to_skip(self, unit: AccessUnit) -> bool:
+        """Whether to leave it out: what waits in the connection grows older and older otherwise."""
+        lag = self._lag
+        if lag is None:
+            return False
+        begins, waited = self._decoder.can_begin(unit), self._session.has_waited()
+        skips = lag.skips(unit.timestamp / 90000.0, time.monotonic(), begins=begins, waited=waited)
+        if skips and not self._decoder.can_skip:
+            lag.forget()
+            return False
+        if skips:
+            self._tell(lag.seconds)
+        return skips
+
+    def _tell(self, lag: float) -> None:
+        """Says it once; how often it happens is counted."""
+        if self._has_told:
+            return
+        self._has_told = True
+        _log.warning(
+            "camera_behind source=%s lag=%.1f; there is too little time to decode every picture, so it goes "
+            "on with the next key frame: lower the camera's own size or rate, or take more cores",
+            self._name, lag,
+        )  # fmt: skip
 
     def _deadline(self) -> tuple[float, float]:
         """Until when a picture has to come, and the patience that this is, in seconds."""

@@ -76,6 +76,9 @@ class Wire:
 
     Raises:
         CaptureError: there is no connection.
+
+    Attributes:
+        waited: whether there was a moment without any data since somebody set it to False.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Wire:
         self._buffer = bytearray()
         self._channels: frozenset[int] = frozenset()
         self.skipped = 0  # bytes that were neither message nor packet
+        self.waited = False
         self._socket = self._connect(resolver.addresses(host, port, deadline, cancelled), deadline)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._poll = select.poll()
@@ -169,8 +173,10 @@ class Wire:
         return CaptureError(Reason.TIMEOUT, "no data in time", unusable=self.skipped > 0)
 
     def _receive(self, deadline: float) -> None:
-        if not self._await(self._poll, deadline):
-            raise self._late()
+        if not self._poll.poll(0):
+            self.waited = True
+            if not self._await(self._poll, deadline):
+                raise self._late()
         try:
             data = self._socket.recv(_CHUNK)
         except BlockingIOError:

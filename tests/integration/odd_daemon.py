@@ -5,6 +5,7 @@ python odd_daemon.py run -c CONFIG          with $ODD_FAULTS, the folder of thes
 fails      the processing of every frame of the camera that the file names raises an error
 hangs      it never ends
 crashes    the process gets a SIGSEGV in the midst of it
+loads      a reload loads models over and over
 hung_disk  every transaction of the database waits until the file is gone
 """
 
@@ -30,12 +31,14 @@ def concerns(fault: str, camera: str) -> bool:
 
 
 def main() -> int:
-    from daemon import service
+    from daemon import reload, service
     from daemon.cli import main as posewatch
     from daemon.pipeline import CameraPipeline
     from daemon.storage.database import Database
+    from tracker.detector import bundled_model
+    from tracker.runtime import create_session
 
-    process, transaction = CameraPipeline.process, Database.transaction
+    process, transaction, engines_for = CameraPipeline.process, Database.transaction, reload.engines_for
 
     def odd_process(self: CameraPipeline, *args: Any) -> Any:
         if concerns("fails", self.name):
@@ -53,6 +56,12 @@ def main() -> int:
         with transaction(self, durable=durable):
             yield
 
+    def odd_engines(*args: Any) -> Any:
+        while concerns("loads", ""):
+            create_session(bundled_model())
+        return engines_for(*args)
+
+    reload.engines_for = odd_engines
     CameraPipeline.process = odd_process  # type: ignore[method-assign]
     Database.transaction = odd_transaction  # type: ignore[method-assign]
     stuck, give_up = os.environ.get("ODD_STUCK"), os.environ.get("ODD_GIVE_UP")

@@ -22,6 +22,8 @@ from servers import free_port, silent_server, wait_for
 from daemon.capture import Camera, CameraState, CameraStatus, Frame, Reason
 from daemon.config import CameraConfig
 from daemon.rtsp import RtspSource
+from daemon.rtsp.decoding import DecodedFrame, Decoder
+from daemon.rtsp.depacketizing import AccessUnit
 from daemon.sources import CaptureError, open_source
 
 OPEN, READ = 1.5, 1.0  # seconds: open_timeout and read_timeout of most cameras here
@@ -367,6 +369,42 @@ def test_whatever_the_time_stamps_say_time_goes_on(
         _, sent = camera.sent[frame.index]
         assert sent - 2.0 < frame.monotonic <= arrived + 0.2
         assert abs(frame.captured_at - wall - frame.monotonic) < 0.2
+
+
+@pytest.mark.parametrize("name", ["h264", "hevc B-frames, open GOP"])
+def test_who_decodes_too_slowly_stays_close_to_the_stream(
+    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Sixty pictures a second come and few can be decoded; what piles up in the connection is left out."""
+    wait, decode = [0.0], Decoder.decode
+
+    def slow(decoder: Decoder, unit: AccessUnit) -> list[DecodedFrame]:
+        time.sleep(wait[0])  # as on a machine that is full
+        return decode(decoder, unit)
+
+    monkeypatch.setattr(Decoder, "decode", slow)
+    clip = footage(name)
+    with (
+        RtspCamera(clip, Behaviour(speed=4)) as camera,
+        Watched(settings(camera.url(), read_timeout="20s")) as watched,
+    ):
+        watched.more(40)  # the rhythm of the key frames is known
+        wait[0] = 0.1
+        wait_for(lambda: watched.camera.frames_dropped > 20, what="pictures left out")
+        wait[0] = 0.0
+        watched.more(20)
+        frames = [frame for _, frame in watched.frames]
+        assert watched.camera.frames_in > len(frames) + 20
+        assert watched.camera.frames_damaged == 0
+        assert watched.camera.reconnects == 0
+    assert is_true(frames, clip)
+    assert [frame.index % 60 for frame in frames] == [number_of(frame.image) for frame in frames]
+    # Pictures seen just before and after: the later one is younger at its arrival by what was left out.
+    ages = [(at - (frame.picture.pts or 0.0), frame.index) for at, frame in watched.frames]
+    gained = [(before - after, (second - first) / 60) for (before, first), (after, second) in pairwise(ages)]
+    saved, skipped = max(gained, key=lambda one: one[1])
+    assert saved > 0.5 * skipped > 0.15
+    assert len([text for text in caplog.messages if text.startswith("camera_behind")]) == 1
 
 
 def test_b_frames_come_in_order_and_on_time() -> None:

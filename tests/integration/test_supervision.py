@@ -113,6 +113,18 @@ def test_a_camera_whose_code_fails_ends_what_is_open_and_starts_anew(scene: Call
     assert at.daemon.ask_to_stop()[0] == 0
 
 
+def test_a_stop_in_the_midst_of_a_reload_is_no_crash(scene: Callable[..., Scene]) -> None:
+    """A thread that comes back from ONNX Runtime when Python has ended aborts the process."""
+    at = scene(wait=False)
+    wait_for(lambda: "started cameras=" in at.log(), SLOW, "the start")
+    at.begin("loads", "")
+    at.daemon.reload()
+    wait_for(lambda: "reloading config=" in at.log(), SLOW, "the reload")
+    assert at.daemon.ask_to_stop()[0] == 0
+    assert "Fatal Python error" not in at.log()
+    assert "stopped" in at.log()
+
+
 def test_a_worker_that_hangs_silences_the_watchdog_and_is_named(scene: Callable[..., Scene]) -> None:
     at = scene(WATCHDOG_USEC=str(6_000_000), ODD_STUCK="2")
     at.begin("hangs", "street")

@@ -150,6 +150,25 @@ def test_it_knows_what_makes_no_progress(stop_at_end):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_stop_waits_for_the_last_frame_of_a_worker_that_leaves(stop_at_end):
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work(_source: Source, _frame: int, _context: str) -> None:
+        begun.set()
+        assert go_on.wait(5)
+        ended.set()
+
+    scheduler = Scheduler([Source("a", 1)], ["one"], work)
+    stop_at_end(scheduler)
+    scheduler.start()
+    assert begun.wait(5)
+    scheduler.resize(["another"])
+    assert not scheduler.stop(timeout=0.05)
+    go_on.set()
+    assert scheduler.stop(timeout=5)
+    assert ended.is_set()
+
+
 def test_a_worker_that_died_is_replaced(stop_at_end):
     left, done = threading.Event(), threading.Event()
 
