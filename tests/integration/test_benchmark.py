@@ -87,6 +87,39 @@ def test_a_broken_clip_is_one_line(pose_model: Path, tmp_path: Path) -> None:
     assert "broken.mp4" in line
 
 
+_INTERRUPTED = """
+import signal, sys, threading
+from daemon.benchmarking.networks import make_networks
+from daemon.benchmarking.scenario import Scenario
+from daemon.config import CameraConfig
+
+scenario = Scenario(sys.argv[1], CameraConfig(url=sys.argv[1]), make_networks(2))
+main = threading.main_thread().ident
+
+def interrupt():
+    while scenario.size == (0, 0):
+        pass
+    signal.pthread_kill(main, signal.SIGINT)
+
+other = threading.Thread(target=interrupt)
+other.start()
+try:
+    scenario.run(100_000)
+except KeyboardInterrupt:
+    other.join()
+    print(threading.active_count(), flush=True)
+"""
+
+
+def test_nobody_is_left_at_work_after_an_interrupt(street: Path, pose_model: Path) -> None:
+    # Threads that are within a network when the process ends abort it.
+    assert pose_model.is_file()
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED, str(street)], capture_output=True, text=True, timeout=100
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+
+
 def test_people_put_into_view_cost_and_a_ratio_that_got_worse_is_told(
     street: Path, pose_model: Path, tmp_path: Path
 ) -> None:
