@@ -177,6 +177,7 @@ def test_against_other_pipelines(street: Path, pose_model: Path, tmp_path: Path)
         (("--against", "/nowhere/python"), "does not run"),
         (("--check", "/nowhere.json"), "cannot be read"),
         (("--check", __file__), "cannot be read"),
+        (("--json", "/nowhere/figures.json"), "no such folder"),
     ],
 )
 def test_what_is_missing_is_one_line_before_the_work(
@@ -187,3 +188,27 @@ def test_what_is_missing_is_one_line_before_the_work(
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"posewatch: {arguments[0]} {arguments[1]}: ")
     assert told in line
+
+
+def test_figures_of_another_clip_are_told_before_the_work(street: Path, tmp_path: Path) -> None:
+    committed = tmp_path / "committed.json"
+    committed.write_text(json.dumps({"clip": "corridor.mp4", "cores": 2, "ratios": {}}))
+    done = benchmark(street, "--check", committed)
+    assert (done.returncode, done.stdout) == (2, "")
+    told = f"posewatch: --check {committed}: its figures are of corridor.mp4, not of street.mp4\n"
+    assert done.stderr == told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--fps", 5), "--fps: with --plan only"),
+        (("--codec", "hevc"), "--codec: with --plan only"),
+        (("--plan", "--check", "old.json"), "--check: not with --plan"),
+        (("--plan", "--parts", "runs"), "--parts: not with --plan"),
+        (("--parts", "runs,against"), "--parts against: --against says which Python has the others"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(arguments: tuple[object, ...], told: str) -> None:
+    done = benchmark(*arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"posewatch: {told}\n")
