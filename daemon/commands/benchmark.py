@@ -185,6 +185,11 @@ def _prepare(options: argparse.Namespace) -> dict[str, Any] | None:
         from daemon.benchmarking.against import check_python
 
         check_python(options.against)
+    if "settings" in options.parts:
+        from tracker.store import ModelStore
+
+        for name in ("pose_full", "pose_lite"):  # one variant of the settings each
+            ModelStore().path(name)
     if options.check is not None:
         try:
             committed = json.loads(options.check.read_text(encoding="utf-8"))
