@@ -15,7 +15,7 @@ _MORE = (1, 2, 4, 8, 16, 32)  # cores
 _LIMITS = {
     "python": "Python's lock, which is one for all cores: further ones need a second service",
     "decoding": "decoding: a sub-stream of fewer pixels, or hardware decoding",
-    "detection": "finding people: detect.every, detect.size",
+    "detection": "finding people: detect.pause, detect.size",
     "people": "poses and what follows from them, for every person in view",
     "rest": "what every frame takes: a lower fps",
 }
