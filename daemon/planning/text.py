@@ -90,6 +90,11 @@ def lines_of(figures: dict[str, Any]) -> list[str]:
             f"  other programs had the core for {100.0 * costs['disturbed']:.0f} % of the time: "
             "these figures are too high, measure again when the machine is quiet"
         )
+    if demand["people"] == 0:
+        lines.append(
+            "  measured where people are: with nobody there for long the detector rests (detect.idle) and "
+            "fights are not looked for, so that more cameras fit"
+        )
     lines += ["", f"with other numbers of such cores, cameras: {', '.join(more)}"]
     return lines
 
