@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,11 +142,12 @@ class Scenario:
             lane.left = frames
             lane.reset()
         waiting, errors, lock = deque(self._lanes), list[Exception](), threading.Lock()
+        stop = threading.Event()
 
         def work(engines: Engines) -> None:
             while True:
                 with lock:
-                    if errors or not waiting:
+                    if errors or not waiting or stop.is_set():
                         return
                     lane = waiting.popleft()
                 try:
@@ -159,12 +161,13 @@ class Scenario:
                     with lock:
                         waiting.append(lane)
 
-        threads = [threading.Thread(target=work, args=(one,), daemon=True) for one in self._engines]
         began, spent = time.perf_counter(), time.process_time()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        # After Ctrl-C, too, it ends when nobody is in a network or reads a clip any more: both go next.
+        with ThreadPoolExecutor(len(self._engines)) as pool:
+            try:
+                wait([pool.submit(work, one) for one in self._engines])
+            finally:
+                stop.set()
         seconds, spent = time.perf_counter() - began, time.process_time() - spent
         if errors:
             raise errors[0]

@@ -31,11 +31,13 @@ def variant(name: str, base: CameraConfig | str) -> CameraConfig:
     Args:
         name: one of `VARIANTS`.
         base: the settings as configured, or the source of a camera with none of its own.
+
+    Raises:
+        pydantic.ValidationError: `VARIANTS` names a setting that there is not.
     """
     settings = CameraConfig(url=base) if isinstance(base, str) else base
     changed = {}
     for section, values in VARIANTS[name].items():
         model = getattr(settings, section)
-        known = {key: value for key, value in values.items() if key in type(model).model_fields}
-        changed[section] = type(model).model_validate(model.model_dump() | known)
+        changed[section] = type(model).model_validate({**model.model_dump(), **values})
     return settings.model_copy(update=changed)

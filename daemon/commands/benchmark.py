@@ -52,7 +52,6 @@ def add_benchmark(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--parts",
         type=_parts,
-        default=_PARTS,
         metavar="LIST",
         help=f"what to measure, of {','.join(_PARTS)} (default: all; against needs --against)",
     )
@@ -103,10 +102,13 @@ def run(options: argparse.Namespace) -> int:
         return _measure(options)
     if options.measure_detectors:
         return _measure_detectors(options)
+    _fit_together(options)
     if options.plan:
         from daemon.planning.command import run_plan
 
         return run_plan(options)
+    if options.parts is None:
+        options.parts = tuple(part for part in _PARTS if part != "against" or options.against is not None)
     from daemon.benchmarking.ratios import compare, ratios_of
     from daemon.benchmarking.table import report, verdict
 
@@ -146,11 +148,35 @@ def run(options: argparse.Namespace) -> int:
     return 1 if slower else 0
 
 
+def _fit_together(options: argparse.Namespace) -> None:
+    """Refuses what would be ignored, rather than answer another question.
+
+    Raises:
+        UsageError: says which option.
+    """
+    from daemon.errors import UsageError
+
+    if options.plan:
+        for name in ("parts", "rounds", "full", "against", "fetch_weights", "plot", "check"):
+            if getattr(options, name):
+                raise UsageError(f"--{name.replace('_', '-')}: not with --plan")
+        return
+    for name in ("fps", "resolution", "codec"):
+        if getattr(options, name) is not None:
+            raise UsageError(f"--{name}: with --plan only")
+    if options.against is None and options.parts is not None and "against" in options.parts:
+        raise UsageError("--parts against: --against says which Python has the others")
+
+
 def _prepare(options: argparse.Namespace) -> dict[str, Any] | None:
     """What can be wrong before the work; returns the committed figures."""
     from daemon.errors import UsageError
 
     committed = None
+    for name in ("json", "plot"):
+        target = getattr(options, name)
+        if target not in (None, "-") and not Path(target).absolute().parent.is_dir():
+            raise UsageError(f"--{name} {target}: there is no such folder")
     if options.plot is not None:
         from daemon.benchmarking.plot import check_matplotlib
 
@@ -159,6 +185,11 @@ def _prepare(options: argparse.Namespace) -> dict[str, Any] | None:
         from daemon.benchmarking.against import check_python
 
         check_python(options.against)
+    if "settings" in options.parts:
+        from tracker.store import ModelStore
+
+        for name in ("pose_full", "pose_lite"):  # one variant of the settings each
+            ModelStore().path(name)
     if options.check is not None:
         try:
             committed = json.loads(options.check.read_text(encoding="utf-8"))
@@ -170,6 +201,10 @@ def _prepare(options: argparse.Namespace) -> dict[str, Any] | None:
         from daemon.demo.sample import fetch_sample
 
         options.clip = fetch_sample(lambda text: print(text, file=sys.stderr))
+    if committed is not None and committed.get("clip") != options.clip.name:
+        raise UsageError(
+            f"--check {options.check}: its figures are of {committed.get('clip')}, not of {options.clip.name}"
+        )
     return committed
 
 
@@ -180,8 +215,6 @@ def _measure_matrix(
     from daemon.benchmarking.matrix import PARTS, Matrix
 
     parts = [part for part in PARTS if part in options.parts]
-    if options.against is None and "against" in parts:
-        parts.remove("against")
     if not parts:
         return
     extent = _extent(options, workers)

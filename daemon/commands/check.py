@@ -47,6 +47,8 @@ def run(options: argparse.Namespace) -> int:
     print(f"{options.config}: ok, {cameras}, MQTT {broker}, models run by {models}")
     for why in complaints:
         print(f"  warning: the CPU runs the models: {why}")
+    for missing in _missing_poses(config):
+        print(f"  warning: {missing}")
     for name, camera in config.cameras.items():
         watching = rules_of(name, camera.rules, camera.zones)
         rules = ", ".join(rule + _when(one) for rule, one in watching.items()) or "none"
@@ -73,6 +75,22 @@ def _run_by(config: Config, engines: Engines) -> str:
         engines.load(camera, fights=fights)
     ways = dict.fromkeys(told(engines.run_by(camera, fights=fights)) for camera, fights in cameras)
     return "; ".join(ways)
+
+
+def _missing_poses(config: Config) -> list[str]:
+    """Pose networks that were not fetched; `pose.model: auto` goes on without the light one."""
+    from tracker.runtime import MissingModelError
+    from tracker.store import POSE_MODELS, ModelStore
+
+    found: list[str] = []
+    used = {one.pose.model for one in config.cameras.values() if one.pose.backend == "onnx"}
+    used |= {"full", "lite"} if "auto" in used else set()
+    for name in [f"pose_{model}" for model in sorted(used) if f"pose_{model}" in POSE_MODELS]:
+        try:
+            ModelStore().path(name)
+        except MissingModelError as error:
+            found.append(str(error))
+    return found
 
 
 def _when(rule: Rule) -> str:

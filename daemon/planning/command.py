@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     if not any("--people" in action.option_strings for action in parser._actions):
         group.add_argument("--people", type=float, help="in view of each, on average (default 3)")
     group.add_argument("--resolution", type=_size, metavar="WxH", help="of the pictures (default 1920x1080)")
-    group.add_argument("--codec", choices=("h264", "hevc"), default="h264", help="of the streams (h264)")
+    group.add_argument("--codec", choices=("h264", "hevc"), help="of the streams (default h264)")
 
 
 def run_plan(options: argparse.Namespace) -> int:
@@ -89,7 +89,7 @@ def _demand(options: argparse.Namespace) -> Demand:
     fps = options.fps or 10.0
     if fps > 120:
         raise UsageError("--fps: must be at most 120")
-    return Demand(int(cameras), fps, float(people), width, height, options.codec)
+    return Demand(int(cameras), fps, float(people), width, height, options.codec or "h264")
 
 
 def _one(options: argparse.Namespace, name: str, default: float) -> float:

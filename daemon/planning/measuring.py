@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,7 @@ class _Lane:
     def __init__(self, clip: Path, settings: CameraConfig) -> None:
         self._clip, self._settings = clip, settings
         self._engines = Engines()
+        self.stopped = False
 
     def frames(self, count: int) -> Iterator[_Frame]:
         """Processes up to so many frames."""
@@ -66,6 +68,8 @@ class _Lane:
         before, calls = dict(clock.seconds), 0
         with FrameReader("plan", str(self._clip)) as reader:
             for _ in range(count):
+                if self.stopped:
+                    return
                 try:
                     with clock.stage("read"):
                         frame = reader.read()
@@ -177,13 +181,16 @@ def _together(lanes: Sequence[_Lane]) -> float:
         start.wait()
         taken.append(_own_milliseconds(lane))
 
-    threads = [threading.Thread(target=run, args=(lane,), daemon=True) for lane in lanes]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if len(taken) < len(lanes):
-        return 1.0  # one failed, and said so
+    # After Ctrl-C, too, it ends when nobody is in a network any more.
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        try:
+            for future in [pool.submit(run, lane) for lane in lanes]:
+                future.result()
+        except BaseException:
+            start.abort()
+            for lane in lanes:
+                lane.stopped = True
+            raise
     return min(1.0, alone / float(np.mean(taken)))
 
 
@@ -213,9 +220,11 @@ def _lock_milliseconds(lane: _Lane) -> float | None:
         thread.start()
         ready.wait()
         wall, own = time.perf_counter(), own_seconds()
-        count = sum(1 for _ in lane.frames(_PROBE_FRAMES))
+        try:
+            count = sum(1 for _ in lane.frames(_PROBE_FRAMES))
+        finally:
+            over.set()
         wall, own = time.perf_counter() - wall, own_seconds() - own
-        over.set()
         thread.join()
     if not blocked or not count or wall - own > _QUIET * wall:
         return None

@@ -15,7 +15,7 @@ _MORE = (1, 2, 4, 8, 16, 32)  # cores
 _LIMITS = {
     "python": "Python's lock, which is one for all cores: further ones need a second service",
     "decoding": "decoding: a sub-stream of fewer pixels, or hardware decoding",
-    "detection": "finding people: detect.every, detect.size",
+    "detection": "finding people: detect.pause, detect.size",
     "people": "poses and what follows from them, for every person in view",
     "rest": "what every frame takes: a lower fps",
 }
@@ -89,6 +89,11 @@ def lines_of(figures: dict[str, Any]) -> list[str]:
         lines.append(
             f"  other programs had the core for {100.0 * costs['disturbed']:.0f} % of the time: "
             "these figures are too high, measure again when the machine is quiet"
+        )
+    if demand["people"] == 0:
+        lines.append(
+            "  measured where people are: with nobody there for long the detector rests (detect.idle) and "
+            "fights are not looked for, so that more cameras fit"
         )
     lines += ["", f"with other numbers of such cores, cameras: {', '.join(more)}"]
     return lines

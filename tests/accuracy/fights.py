@@ -1,10 +1,11 @@
 """Fights, end to end: alerts of `replay` on clips of sources that the model has not seen, five folds.
 
-    python tests/accuracy/fights.py [--folds DIR]
+    python tests/accuracy/fights.py [--folds DIR] [--unhurried]
 
 Trains the model of each fold (about ten minutes; with --folds they are there already, written by
 `python -m classifier.training.fights --fold-models DIR`), replays every clip of the Surveillance Camera Fight
-Dataset with the model of its fold and the default rules, and all other footage with the bundled model. Prints
+Dataset with the model of its fold and the default rules, and all other footage with the bundled model;
+--unhurried switches off every economy of the defaults, to see what they cost. Prints
 tables, writes JSON with --out.
 """
 
@@ -21,7 +22,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from alerts import Clip, fight_table, jobs, run
-from footage import DATA, ROOT
+from footage import DATA, ROOT, unhurried
 
 
 def trained(folder: Path, data: Path) -> None:
@@ -60,6 +61,7 @@ def main() -> int:
     )
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--folds", type=Path, help="folder with the models of the folds")
+    parser.add_argument("--unhurried", action="store_true", help="everybody found and read in every frame")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--out", type=Path, help="JSON to write")
     given = parser.parse_args()
@@ -77,7 +79,7 @@ def main() -> int:
         camera = {}
         if kind == "surv_fight":
             camera = {"fights": {"model": str((folder / f"fold{fold[path.stem]}.onnx").resolve())}}
-        todo.append((path, kind, truth, camera))
+        todo.append((path, kind, truth, unhurried(camera) if given.unhurried else camera))
     clips = []
     with ProcessPoolExecutor(given.workers) as pool:
         for number, clip in enumerate(pool.map(run, todo), start=1):

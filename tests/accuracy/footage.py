@@ -1,11 +1,13 @@
-"""Where the evaluation data is, and the frames of a clip."""
+"""Where the evaluation data is, the frames of a clip, and settings with every economy switched off."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from daemon.benchmarking.settings import VARIANTS
 from daemon.capture import EndOfStream, Frame, FrameReader
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,3 +21,9 @@ def frames_of(clip: Path) -> Iterator[Frame]:
                 yield reader.read()
             except EndOfStream:
                 return
+
+
+def unhurried(camera: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a camera, changed so that everybody is found and read in every frame."""
+    economies = VARIANTS["unhurried"]
+    return {**camera, **{name: {**camera.get(name, {}), **values} for name, values in economies.items()}}

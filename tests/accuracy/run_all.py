@@ -34,6 +34,10 @@ REPORTS = (
     "night",
 )
 
+TWICE = (
+    "alerts",
+)  # with the defaults, and with every economy switched off; `tracking` has both in one table
+
 CORPUS, HELD_OUT = "out/accuracy/corpus", "out/accuracy/held_out.onnx"
 TRAIN = ("-m", "daemon.cli", "train", "--folds", "1", "--epochs", "18", "--patience", "0")
 CORPUS_REPORTS = {  # what they need of the corpus, and of a network that has not seen its test groups
@@ -89,6 +93,11 @@ def main() -> int:
         ]
         if subprocess.run(command, check=False, cwd=ROOT).returncode:
             failed.append(name)
+        elif name in TWICE:
+            print(f"\n## {name}, unhurried\n", flush=True)
+            again = [*command[:-1], str(out / f"{name}_unhurried.json"), "--unhurried"]
+            if subprocess.run(again, check=False, cwd=ROOT).returncode:
+                failed.append(f"{name} --unhurried")
         elif name == "detection":
             sheets = [sys.executable, str(Path(__file__).with_name("contact_sheet.py"))]
             if subprocess.run([*sheets, "--out", str(out / "lying")], check=False).returncode:

@@ -27,6 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "benchmarks")]
 from profiling.stacks import KINDS, Sample, largest, read_samples, shares  # noqa: E402
 from profiling.svg import flame_graph  # noqa: E402
 
+from daemon.benchmarking.settings import VARIANTS  # noqa: E402
 from daemon.timing import in_order  # noqa: E402
 
 _RATE = 300  # samples a second
@@ -39,7 +40,7 @@ def main() -> int:
     )
     parser.add_argument("clip", nargs="?", type=Path)
     parser.add_argument("--frames", type=int, default=300)
-    parser.add_argument("--settings", default="defaults", help="defaults, or unhurried")
+    parser.add_argument("--settings", choices=VARIANTS, default="defaults")
     parser.add_argument("--svg", type=Path, default=ROOT / "out" / "flame.svg")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

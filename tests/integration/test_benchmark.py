@@ -87,6 +87,39 @@ def test_a_broken_clip_is_one_line(pose_model: Path, tmp_path: Path) -> None:
     assert "broken.mp4" in line
 
 
+_INTERRUPTED = """
+import signal, sys, threading
+from daemon.benchmarking.networks import make_networks
+from daemon.benchmarking.scenario import Scenario
+from daemon.config import CameraConfig
+
+scenario = Scenario(sys.argv[1], CameraConfig(url=sys.argv[1]), make_networks(2))
+main = threading.main_thread().ident
+
+def interrupt():
+    while scenario.size == (0, 0):
+        pass
+    signal.pthread_kill(main, signal.SIGINT)
+
+other = threading.Thread(target=interrupt)
+other.start()
+try:
+    scenario.run(100_000)
+except KeyboardInterrupt:
+    other.join()
+    print(threading.active_count(), flush=True)
+"""
+
+
+def test_nobody_is_left_at_work_after_an_interrupt(street: Path, pose_model: Path) -> None:
+    # Threads that are within a network when the process ends abort it.
+    assert pose_model.is_file()
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED, str(street)], capture_output=True, text=True, timeout=100
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+
+
 def test_people_put_into_view_cost_and_a_ratio_that_got_worse_is_told(
     street: Path, pose_model: Path, tmp_path: Path
 ) -> None:
@@ -144,6 +177,7 @@ def test_against_other_pipelines(street: Path, pose_model: Path, tmp_path: Path)
         (("--against", "/nowhere/python"), "does not run"),
         (("--check", "/nowhere.json"), "cannot be read"),
         (("--check", __file__), "cannot be read"),
+        (("--json", "/nowhere/figures.json"), "no such folder"),
     ],
 )
 def test_what_is_missing_is_one_line_before_the_work(
@@ -154,3 +188,27 @@ def test_what_is_missing_is_one_line_before_the_work(
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"posewatch: {arguments[0]} {arguments[1]}: ")
     assert told in line
+
+
+def test_figures_of_another_clip_are_told_before_the_work(street: Path, tmp_path: Path) -> None:
+    committed = tmp_path / "committed.json"
+    committed.write_text(json.dumps({"clip": "corridor.mp4", "cores": 2, "ratios": {}}))
+    done = benchmark(street, "--check", committed)
+    assert (done.returncode, done.stdout) == (2, "")
+    told = f"posewatch: --check {committed}: its figures are of corridor.mp4, not of street.mp4\n"
+    assert done.stderr == told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--fps", 5), "--fps: with --plan only"),
+        (("--codec", "hevc"), "--codec: with --plan only"),
+        (("--plan", "--check", "old.json"), "--check: not with --plan"),
+        (("--plan", "--parts", "runs"), "--parts: not with --plan"),
+        (("--parts", "runs,against"), "--parts against: --against says which Python has the others"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(arguments: tuple[object, ...], told: str) -> None:
+    done = benchmark(*arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"posewatch: {told}\n")

@@ -15,6 +15,7 @@ import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -311,3 +312,21 @@ def test_every_command_explains_itself_with_an_example(posewatch, command):
 
     assert told.returncode == 0
     assert f"example:\n  posewatch models {command}" in told.stdout
+
+
+@pytest.mark.parametrize("command", ["check", "benchmark"])
+def test_a_missing_pose_network_is_told_before_the_work(tmp_path: Path, command: str) -> None:
+    config = tmp_path / "posewatch.yaml"
+    config.write_text("mqtt: {enabled: false}\ncameras: {door: {url: /dev/null, pose: {model: lite}}}\n")
+    arguments = ["-c", str(config)] if command == "check" else [str(config), "--parts", "settings"]
+    done = subprocess.run(
+        [sys.executable, "-m", "daemon.cli", command, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path), "CACHE_DIRECTORY": ""},
+    )
+    name, status = ("pose_lite", 0) if command == "check" else ("pose_full", 1)
+    assert done.returncode == status, done.stderr
+    told = f"{name} is not in {tmp_path / 'posewatch' / 'models'}: run `posewatch models fetch {name}`"
+    assert told in (done.stdout if command == "check" else done.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from daemon.benchmarking.ratios import compare, ratios_of
 from daemon.benchmarking.rounds import in_turns, summary
@@ -122,3 +123,9 @@ def test_every_variant_is_a_valid_configuration_and_unhurried_looks_at_every_fra
     unhurried = variant("unhurried", hurried)
     assert (unhurried.detect.every, unhurried.pose.model) == (1, "full")
     assert found["defaults"] == variant("defaults", found["defaults"])
+
+
+def test_a_variant_that_names_a_setting_that_is_gone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VARIANTS, "lite", {"pose": {"modell": "lite"}})  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="modell"):
+        variant("lite", "a.mp4")

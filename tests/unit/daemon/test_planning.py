@@ -157,6 +157,17 @@ def test_a_machine_that_does_something_else_is_told() -> None:
     assert not any("Python" in line for line in lines)
 
 
+def test_that_an_empty_scene_takes_less_than_measured_is_told() -> None:
+    told = [
+        any(
+            "more cameras fit" in line
+            for line in lines_of(figures_of(COSTS, replace(DEMAND, people=count), 2))
+        )
+        for count in (0.0, 1.0)
+    ]
+    assert told == [True, False]
+
+
 def parse(*arguments: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
