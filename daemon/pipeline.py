@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from daemon.action_reader import ActionReader
 from daemon.alerts import AlertEngine
-from daemon.attention import needing_attention
+from daemon.attention import may_fall, needing_attention
 from daemon.capture import Frame
 from daemon.config import CameraConfig, PoseConfig, TrackConfig
 from daemon.config.rules import rules_of
@@ -99,6 +99,7 @@ class CameraPipeline:
         self._follower = PoseFollower(PosePacing(settings.pose.steady_rate))
         self._carrier = PoseCarrier()
         self._attention: set[str] = set()
+        self._may_fall = False
         self._duplicates = DuplicateFinder()
         self._smoother = _smoother(settings.pose)
         self._actions = ActionReader(name, settings.actions, self._rules)
@@ -131,7 +132,9 @@ class CameraPipeline:
         if self._tamper.blank:
             followed = {}  # one flat colour: there is nobody to look for
         doubt = self._follower.failed > 0
-        due = self._pacing.due(self._tracks, doubt, frame.monotonic, lambda: frame.luma)
+        due = self._pacing.due(
+            self._tracks, doubt, frame.monotonic, lambda: frame.luma, pressing=self._may_fall
+        )
         detected = due and not self._tamper.blank
         if detected:
             tracks, people, features = self._detect(frame, engines, followed)
@@ -171,6 +174,7 @@ class CameraPipeline:
             if self.alerts_enabled:
                 messages += self._alerts.evaluate(scene)
             self._attention = needing_attention(scene, self._alerts.pending)
+            self._may_fall = may_fall(scene)
         if self._media is not None:
             with clock.stage("media"):
                 messages = self._media.attach(frame, scene, messages)
