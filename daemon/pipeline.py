@@ -37,6 +37,7 @@ from tracker.appearance import describe
 from tracker.association import Track, Tracker, TrackState
 from tracker.carrying import PoseCarrier
 from tracker.cuts import CutDetector
+from tracker.detector import Detections
 from tracker.duplicates import DuplicateFinder
 from tracker.following import Followed, PoseFollower
 from tracker.pacing import DetectorPacing
@@ -141,9 +142,7 @@ class CameraPipeline:
         else:
             features = None
             with clock.stage("track"):
-                boxes = {key: one.box for key, one in followed.items()}
-                coasting = set() if self._tamper.blank else self._follower.resting
-                tracks = self._tracker.follow(boxes, monotonic=frame.monotonic, coasting=coasting)
+                tracks = self._nobody(frame) if due else self._follow(frame, followed)
             people = _boxes_of(tracks, frame.monotonic)
         self._tracks = tracks
         renamed = {track.was: track.id for track in tracks if track.was is not None}
@@ -203,6 +202,20 @@ class CameraPipeline:
                 coasting=self._follower.resting,
             )
         return tracks, (detections.boxes, detections.scores), features
+
+    def _follow(self, frame: Frame, followed: Mapping[str, Followed]) -> list[Track]:
+        """Tracks of a frame in which nothing was detected."""
+        boxes = {key: one.box for key, one in followed.items()}
+        coasting = set() if self._tamper.blank else self._follower.resting
+        return self._tracker.follow(boxes, monotonic=frame.monotonic, coasting=coasting)
+
+    def _nobody(self, frame: Frame) -> list[Track]:
+        """Tracks of a frame of one colour, which the detector need not see: there is nobody in it."""
+        return self._tracker.update(
+            Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32)),
+            monotonic=frame.monotonic,
+            captured_at=frame.captured_at,
+        )
 
     def initial_messages(self) -> list[Message]:
         """Retained state before the first frame: nothing known of tampering, nobody seen, every rule OFF."""
