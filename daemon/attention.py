@@ -11,7 +11,7 @@ __all__ = ["may_fall", "needing_attention"]
 
 _CALM = frozenset({"standing", "walking", "running", "sitting", "lying", "other", UNKNOWN})
 _FALLING, _OTHERWISE = 0.2, 0.5  # probability from which such a label may be about to appear
-_MAY_FALL = 0.4  # likewise of falling, from which the detector runs in every frame: people who walk are below
+_MAY_FALL = 0.3  # likewise of falling, from which the detector runs in every frame; few who walk have it
 _FRESH = 0.5  # seconds for which a classification says what somebody does now
 
 

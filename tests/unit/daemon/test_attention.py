@@ -55,7 +55,7 @@ def test_who_may_be_about_to_raise_an_alert_needs_it() -> None:
     ("falling", "state", "at", "falls"),
     [
         (0.45, TrackState.CONFIRMED, 1.2, True),
-        (0.35, TrackState.CONFIRMED, 1.2, False),
+        (0.25, TrackState.CONFIRMED, 1.2, False),
         (0.9, TrackState.LOST, 1.2, False),  # the detector looks for them as for others
         (0.9, TrackState.CONFIRMED, 1.8, False),  # of a while ago: nothing was read since
     ],
