@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from daemon.action_reader import ActionReader
 from daemon.alerts import AlertEngine
-from daemon.attention import needing_attention
+from daemon.attention import may_fall, needing_attention
 from daemon.capture import Frame
 from daemon.config import CameraConfig, PoseConfig, TrackConfig
 from daemon.config.rules import rules_of
@@ -37,6 +37,7 @@ from tracker.appearance import describe
 from tracker.association import Track, Tracker, TrackState
 from tracker.carrying import PoseCarrier
 from tracker.cuts import CutDetector
+from tracker.detector import Detections
 from tracker.duplicates import DuplicateFinder
 from tracker.following import Followed, PoseFollower
 from tracker.pacing import DetectorPacing
@@ -99,6 +100,7 @@ class CameraPipeline:
         self._follower = PoseFollower(PosePacing(settings.pose.steady_rate))
         self._carrier = PoseCarrier()
         self._attention: set[str] = set()
+        self._may_fall = False
         self._duplicates = DuplicateFinder()
         self._smoother = _smoother(settings.pose)
         self._actions = ActionReader(name, settings.actions, self._rules)
@@ -131,16 +133,16 @@ class CameraPipeline:
         if self._tamper.blank:
             followed = {}  # one flat colour: there is nobody to look for
         doubt = self._follower.failed > 0
-        due = self._pacing.due(self._tracks, doubt, frame.monotonic, lambda: frame.luma)
+        due = self._pacing.due(
+            self._tracks, doubt, frame.monotonic, lambda: frame.luma, pressing=self._may_fall
+        )
         detected = due and not self._tamper.blank
         if detected:
             tracks, people, features = self._detect(frame, engines, followed)
         else:
             features = None
             with clock.stage("track"):
-                boxes = {key: one.box for key, one in followed.items()}
-                coasting = set() if self._tamper.blank else self._follower.resting
-                tracks = self._tracker.follow(boxes, monotonic=frame.monotonic, coasting=coasting)
+                tracks = self._nobody(frame) if due else self._follow(frame, followed)
             people = _boxes_of(tracks, frame.monotonic)
         self._tracks = tracks
         renamed = {track.was: track.id for track in tracks if track.was is not None}
@@ -171,6 +173,7 @@ class CameraPipeline:
             if self.alerts_enabled:
                 messages += self._alerts.evaluate(scene)
             self._attention = needing_attention(scene, self._alerts.pending)
+            self._may_fall = may_fall(scene)
         if self._media is not None:
             with clock.stage("media"):
                 messages = self._media.attach(frame, scene, messages)
@@ -199,6 +202,20 @@ class CameraPipeline:
                 coasting=self._follower.resting,
             )
         return tracks, (detections.boxes, detections.scores), features
+
+    def _follow(self, frame: Frame, followed: Mapping[str, Followed]) -> list[Track]:
+        """Tracks of a frame in which nothing was detected."""
+        boxes = {key: one.box for key, one in followed.items()}
+        coasting = set() if self._tamper.blank else self._follower.resting
+        return self._tracker.follow(boxes, monotonic=frame.monotonic, coasting=coasting)
+
+    def _nobody(self, frame: Frame) -> list[Track]:
+        """Tracks of a frame of one colour, which the detector need not see: there is nobody in it."""
+        return self._tracker.update(
+            Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32)),
+            monotonic=frame.monotonic,
+            captured_at=frame.captured_at,
+        )
 
     def initial_messages(self) -> list[Message]:
         """Retained state before the first frame: nothing known of tampering, nobody seen, every rule OFF."""

@@ -192,7 +192,8 @@ def _with_head(heads: _Heads, top: float, tall: float, now: float) -> tuple[_Hea
     latest = (now, top)
     if heads and _UNSEEN[0] <= now - heads[-1][0] <= _UNSEEN[1]:
         # Lost on the way down, as the detector loses people who tip over, and found again where they lie.
-        return (latest,), top - heads[-1][1] >= _UNSEEN_DROP * tall
+        # It may have been on the way down for a moment by then.
+        return (latest,), top - min(before for _, before in heads) >= _UNSEEN_DROP * tall
     # Of the heads that are old enough the youngest; an older one only where there are so few frames.
     heads = (*(head for head in heads if now - head[0] <= _DROP_OVER[1]), latest)
     for then, before in reversed(heads):

@@ -22,6 +22,7 @@ _YOUNG = (
     0.5  # seconds for which somebody new is looked at that soon: things that look like people stay longer
 )
 _MISSED = 0.35  # likewise of somebody lost just now
+_SINKS = 0.3  # body heights a second by which somebody comes down whose lost pose is looked for without end
 _TOLERANCE = 1e-6
 _EMPTY = 30.0  # seconds without anybody from which the camera may rest: who was lost may lie there
 
@@ -49,6 +50,8 @@ class DetectorPacing:
         doubt: bool,
         monotonic: float,
         luma: Callable[[], NDArray[np.uint8]] | None = None,
+        *,
+        pressing: bool = False,
     ) -> bool:
         """Whether the detector must run in this frame.
 
@@ -57,11 +60,12 @@ class DetectorPacing:
             doubt: whether anything else speaks for it: a pose was looked for in vain.
             monotonic: seconds of the frame.
             luma: gives the frame, (H, W) uint8, in which nothing may move; None never rests.
+            pressing: whether it must, as somebody may be falling.
         """
         gap, self._before = monotonic - self._before, monotonic
         self._frames += 1
         since = monotonic - self._last
-        if since < 0.0 or (self._every is not None and self._frames >= self._every):
+        if pressing or since < 0.0 or (self._every is not None and self._frames >= self._every):
             due = True
         else:
             # The nearest frame to the time: half a frame early is as good as half a frame late.
@@ -70,19 +74,24 @@ class DetectorPacing:
             if luma is not None and resting and self._pause <= since < self._idle:
                 due = not self._gate.still(luma())
             else:
-                due = since >= self._wait(tracks, doubt, monotonic) - _TOLERANCE
+                due = self._is_over(since, tracks, doubt, monotonic)
         if due:
             self._frames, self._last = 0, monotonic
             if luma is not None and self._idle > self._pause:
                 self._remember(tracks, luma())
         return due
 
-    def _wait(self, tracks: Sequence[Track], doubt: bool, monotonic: float) -> float:
-        """Seconds from the last detection to the next."""
-        soon = any(_unsure(track, monotonic) for track in tracks)
-        if not soon and doubt and monotonic - self._doubted >= _DOUBT:
-            self._doubted, soon = monotonic, True
-        return min(_SOON, self._pause) if soon else self._pause
+    def _is_over(self, since: float, tracks: Sequence[Track], doubt: bool, monotonic: float) -> bool:
+        """Whether the last detection was so many seconds ago as it may be."""
+        soon = since >= min(_SOON, self._pause) - _TOLERANCE
+        if since >= self._pause - _TOLERANCE or (soon and any(_unsure(track, monotonic) for track in tracks)):
+            return True
+        if not soon or not doubt:
+            return False
+        if 0.0 <= monotonic - self._doubted < _DOUBT and not any(_sinks(track) for track in tracks):
+            return False
+        self._doubted = monotonic
+        return True
 
     def _empty(self, tracks: Sequence[Track], monotonic: float) -> bool:
         """Whether nobody has been followed for a good while, nor at the very start."""
@@ -105,3 +114,11 @@ def _unsure(track: Track, monotonic: float) -> bool:
     if track.state is TrackState.TENTATIVE:
         return monotonic - track.first_monotonic < _YOUNG
     return track.state is TrackState.LOST and monotonic - track.last_monotonic < _MISSED
+
+
+def _sinks(track: Track) -> bool:
+    """Whether somebody comes down: a pose that is lost then may be lost in a fall."""
+    if track.state is not TrackState.CONFIRMED:
+        return False
+    left, top, right, bottom = track.box.tolist()
+    return bool(track.velocity[1] >= _SINKS * max(right - left, bottom - top, 1.0))

@@ -61,8 +61,12 @@ class Fall(Watcher):
     def _falls(self, person: Person, posture: Posture, scene: Scene) -> bool:
         falling, lying = _score(person, "falling", scene), _score(person, "lying", scene)
         drops = posture.dropped >= scene.monotonic - _DROP_TO_LYING
-        falls = self._counts(falling) or (self._counts(lying) and drops)
-        return falls and _came_down(posture, scene.monotonic)
+        if not posture.is_down(scene.monotonic):
+            return False
+        if self._counts(falling) and _came_down(posture, scene.monotonic):
+            return True
+        # Who lies may take a while to be known for that: the drop must have come soon after standing.
+        return self._counts(lying) and drops and _came_down(posture, posture.dropped)
 
 
 @dataclass(slots=True)
@@ -100,9 +104,9 @@ class Lying(Doing):
         ]
 
 
-def _came_down(posture: Posture, now: float) -> bool:
-    before = min(posture.stood, posture.moved)
-    return posture.is_down(now) and now - before <= _COMING_DOWN
+def _came_down(posture: Posture, by: float) -> bool:
+    """Whether somebody stood, and moved, shortly before this time."""
+    return by - min(posture.stood, posture.moved) <= _COMING_DOWN
 
 
 def _score(person: Person, label: str, scene: Scene) -> float:

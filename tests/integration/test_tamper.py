@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from running import Daemon
 from servers import Broker, RtspServer, wait_for
 
-from daemon.capture import FrameReader
+from daemon.capture import Frame, FrameReader
 from daemon.config import Config
 from daemon.config.detect import DetectConfig
 from daemon.engines import Engines
@@ -135,3 +135,22 @@ def test_pictures_without_anything_are_not_searched_for_people(
     assert pipeline.clock.calls["tamper"] == 25
     assert pipeline.clock.calls["detect"] == 5
     assert pipeline.tamper == "no_signal"
+
+
+def test_nobody_stays_in_a_picture_without_anything(config: Config, street: Path, pose_model: Path) -> None:
+    assert pose_model.is_file()
+    pipeline, engines = CameraPipeline("door", config.cameras["door"], Topics()), Engines()
+    with FrameReader("door", str(street)) as reader:
+        frames = [reader.read() for _ in range(15)]
+    blue = np.full_like(frames[0].image, (200, 40, 20))
+    for frame in frames:
+        pipeline.process(frame, engines)
+    assert pipeline.people
+    detections = pipeline.clock.calls["detect"]
+    for number in range(1, 16):  # every 400 ms
+        at = number * 0.4
+        lost = Frame("door", 15 + number, blue, frame.captured_at + at, frame.monotonic + at)
+        scene = pipeline.process(lost, engines).scene
+        assert not scene.confirmed
+    assert pipeline.people == len(scene.people) == 0
+    assert pipeline.clock.calls["detect"] == detections

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from classifier.model import ActionScores
-from daemon.attention import needing_attention
+from daemon.attention import may_fall, needing_attention
 from daemon.scene import Person, Scene
 from tracker.tracks import Track, TrackState
 
@@ -47,3 +49,18 @@ def test_calm_labels_need_none(action: str, scores: dict[str, float], needs: boo
 
 def test_who_may_be_about_to_raise_an_alert_needs_it() -> None:
     assert _needing(_person("a", "walking", walking=0.9), frozenset({"a", "b"})) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("falling", "state", "at", "falls"),
+    [
+        (0.45, TrackState.CONFIRMED, 1.2, True),
+        (0.25, TrackState.CONFIRMED, 1.2, False),
+        (0.9, TrackState.LOST, 1.2, False),  # the detector looks for them as for others
+        (0.9, TrackState.CONFIRMED, 1.8, False),  # of a while ago: nothing was read since
+    ],
+)
+def test_who_may_be_falling(falling: float, state: TrackState, at: float, falls: bool) -> None:
+    person = _person("a", "walking", walking=0.1, falling=falling)
+    person = replace(person, track=person.track._replace(state=state))
+    assert may_fall(Scene("door", 640, 480, at, at, (person, _person("b", "standing")))) == falls

@@ -157,6 +157,29 @@ def test_who_is_lost_upright_and_found_lying_has_fallen(pause, box, falls):
     assert bool(watch(watcher, person, at=pause)) == falls
 
 
+@pytest.mark.parametrize(("pause", "falls"), [(1.6, True), (2.9, True), (3.1, False)])
+def test_who_is_found_down_has_two_seconds_to_be_known_as_lying(pause, falls):
+    """Poses of who is found lying come and go at first."""
+    watcher = watcher_for(FALL)
+    watch(watcher, a_person(at=0.0, scores=UP[0], box=UPRIGHT), at=0.0)
+    for at in np.arange(pause, pause + 1.6, 0.2).tolist():
+        watch(watcher, a_person(at=at, scores={"other": 0.5}, box=DOWN), at=at)
+    at = pause + 1.7
+    assert bool(watch(watcher, a_person(at=at, scores=LIES[0], box=DOWN), at=at)) == falls
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.2])
+@pytest.mark.parametrize(("box", "falls"), [((150, 180, 330, 280), True), ((150, 150, 330, 280), False)])
+def test_who_is_lost_on_the_way_down_has_come_down_from_where_that_began(share, box, falls):
+    """The longer a body is followed into its fall, the less of it is left for when it is found again."""
+    watcher = watcher_for(FALL)
+    for at in (0.0, 0.2, 0.4):
+        person = a_person(at=at, scores=UP[0], box=sinking(share * at / 0.4))
+        watch(watcher, person, at=at)
+    person = a_person(at=1.8, scores=LIES[0], box=box)
+    assert bool(watch(watcher, person, at=1.8)) == falls
+
+
 @pytest.mark.parametrize(
     ("box", "first", "falls"),
     [

@@ -112,6 +112,30 @@ def test_a_lost_pose_is_looked_for_soon_but_not_all_the_time() -> None:
     assert 4 <= sum(ran) <= 6
 
 
+@pytest.mark.parametrize("rate", [4.0, 10.0, 15.0, 25.0, 30.0, 60.0])
+def test_a_lost_pose_is_looked_for_soon_at_any_frame_rate(rate: float) -> None:
+    camera = _Camera(DetectorPacing(pause=1.0), rate)
+    assert camera.due()
+    lost = camera.now
+    while not camera.due(doubt=True):
+        pass
+    assert camera.now - lost <= max(0.1, 1 / rate) + 0.5 / rate
+
+
+@pytest.mark.parametrize(("speed", "looks"), [(20.0, 1), (40.0, 3)])
+def test_a_lost_pose_of_who_comes_down_is_looked_for_all_the_time(speed: float, looks: int) -> None:
+    sinking = _track()._replace(velocity=np.array([0.0, speed], np.float32))  # of 100 px
+    camera = _Camera(DetectorPacing(pause=1.0), rate=30.0)
+    camera.due()
+    assert sum(camera.due([sinking], doubt=True) for _ in range(10)) == looks
+
+
+def test_every_frame_while_somebody_may_be_falling() -> None:
+    camera = _Camera(DetectorPacing(), rate=30.0)
+    assert all(camera.pacing.due(CALM, False, n / 30, pressing=True) for n in range(20))
+    assert not camera.pacing.due(CALM, False, 20 / 30)
+
+
 def test_time_that_goes_backwards_is_a_doubt() -> None:
     pacing = DetectorPacing()
     assert pacing.due(CALM, False, 10.0)
