@@ -65,6 +65,7 @@ def test_a_take_of_a_file_is_what_replay_reads(street: Path, tmp_path: Path) -> 
     config = tmp_path / "posewatch.yaml"
     config.write_text(
         "mqtt: {host: broker.invalid}\ncameras: {street: {url: rtsp://camera.invalid/street}}\n"
+        "pose: {steady_rate: 0}\n"  # a recording has every frame
     )
     replay = [sys.executable, "-m", "daemon.cli", "replay", street, "-c", config, "--seconds", "6"]
     subprocess.run([*replay, "--landmarks", tmp_path / "all", "--quiet"], check=True, timeout=120)
