@@ -97,8 +97,9 @@ scenario = Scenario(sys.argv[1], CameraConfig(url=sys.argv[1]), make_networks(2)
 main = threading.main_thread().ident
 
 def interrupt():
+    looked = threading.Event()
     while scenario.size == (0, 0):
-        pass
+        looked.wait(0.01)  # and leaves the others Python's lock meanwhile
     signal.pthread_kill(main, signal.SIGINT)
 
 other = threading.Thread(target=interrupt)

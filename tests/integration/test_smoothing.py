@@ -18,10 +18,11 @@ Walk = dict[int, list[np.ndarray]]
 
 
 def _poses(street: Path, frames: int = 30, **settings: object) -> Walk:
-    """Landmarks (33, 2) of every confirmed person of each frame, by track id; everybody is read in all."""
+    """Landmarks (33, 2) of every confirmed person of each frame, by track id; everybody is detected and read in all."""
     pose = settings.setdefault("pose", {})
     assert isinstance(pose, dict)
     pose["steady_rate"] = 0
+    settings.setdefault("detect", {"every": 1})  # else what is read tells when the detector runs
     config = Config.model_validate({"cameras": {"street": {"url": str(street), **settings}}})
     pipeline = CameraPipeline("street", config.cameras["street"], Topics("posewatch"))
     engines, found = Engines(), Walk()

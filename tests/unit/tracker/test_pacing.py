@@ -125,7 +125,7 @@ def test_a_lost_pose_is_looked_for_soon_at_any_frame_rate(rate: float) -> None:
 @pytest.mark.parametrize(("speed", "looks"), [(20.0, 1), (40.0, 3)])
 def test_a_lost_pose_of_who_comes_down_is_looked_for_all_the_time(speed: float, looks: int) -> None:
     sinking = _track()._replace(velocity=np.array([0.0, speed], np.float32))  # of 100 px
-    camera = _Camera(DetectorPacing(pause=1.0), rate=30.0)
+    camera = _Camera(DetectorPacing(pause=1.0), rate=60.0)
     camera.due()
     assert sum(camera.due([sinking], doubt=True) for _ in range(10)) == looks
 
