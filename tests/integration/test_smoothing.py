@@ -18,7 +18,7 @@ Walk = dict[int, list[np.ndarray]]
 
 
 def _poses(street: Path, frames: int = 30, **settings: object) -> Walk:
-    """Landmarks (33, 2) of every confirmed person by track id; everybody is detected and read in each frame."""
+    """Landmarks (33, 2) of confirmed people by track id; everybody is detected and read in each frame."""
     pose = settings.setdefault("pose", {})
     assert isinstance(pose, dict)
     pose["steady_rate"] = 0
