@@ -31,7 +31,6 @@ _VISIBLE = 0.5
 _HIGH = 0.1  # body heights below the shoulders
 _CORE = [Landmark.NOSE, *_SHOULDERS, *_HIPS]  # what does not swing in walking
 _LIMBS = [number for number in range(LANDMARKS) if number not in _CORE]
-_VISIBLE = 0.5
 _LONGEST = 0.4  # seconds between two readings, however few are asked for: windows bridge half a second
 _FAR = 0.32  # of the picture's height: longer side of a box up to which somebody is far away
 _FAR_LONGER = 1.5  # of whom so much longer is the time between two readings: only near people's labels suffer
