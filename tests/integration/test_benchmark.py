@@ -93,6 +93,7 @@ from daemon.benchmarking.networks import make_networks
 from daemon.benchmarking.scenario import Scenario
 from daemon.config import CameraConfig
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins with it ignored
 scenario = Scenario(sys.argv[1], CameraConfig(url=sys.argv[1]), make_networks(2))
 main = threading.main_thread().ident
 
