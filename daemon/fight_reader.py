@@ -67,7 +67,7 @@ class FightReader:
         if self._watch is None or people != self._people:
             calm, wake = self._settings.calm, self._settings.wake
             self._watch, self._people = FightWatch(people, calm=calm, wake=wake), people
-        found = self._watch.update(frame.image, boxes, scores, frame.monotonic, model, features)
+        found = self._watch.update(lambda: frame.image, boxes, scores, frame.monotonic, model, features)
         if found is None:
             return ()
         width, height = frame.size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,7 +90,7 @@ class FightWatch:
 
     def update(
         self,
-        image: Image,
+        picture: Image | Callable[[], Image],
         boxes: Floats,
         scores: Floats,
         monotonic: float,
@@ -100,7 +100,7 @@ class FightWatch:
         """Takes the next frame; returns the newest score, None where there is nothing to judge.
 
         Args:
-            image: (H, W, 3) uint8 BGR.
+            picture: (H, W, 3) uint8 BGR, or what gives it: it is asked for where it is looked at.
             boxes: (N, 4) px of people, also of those who are hardly seen.
             scores: (N,) how surely.
             monotonic: seconds; frames come in the order of their time.
@@ -122,6 +122,7 @@ class FightWatch:
         if monotonic - self._last > _GAP:
             self.reset()
         self._last = monotonic
+        image = picture() if callable(picture) else picture
         glance = self._motion.update(image, boxes, scores)
         features = model.look(image) if features is None else covering(features, image)
         if self._looks and not self._fits(glance, features):
